@@ -1,0 +1,22 @@
+/// turn-load: traffic through a TURN server, or the floor; what it cost the server, as JSON.
+
+#include <cstdio>
+
+#include "relaying.hpp"
+#include "requests.hpp"
+
+int main(int argc, char** argv) {
+    using namespace turn::bench;
+    const auto parsed = parse_options(argc, argv);
+    if (parsed.done) return parsed.status;
+    const load_options& options = parsed.options;
+    try {
+        const outcome measured = options.relays() ? relaying(options).run() : requests(options).run();
+        if (options.pid > 0 && !measured.clocks.server_cpu()) throw trouble{"there is no such server process"};
+        std::puts(to_json(options, measured).c_str());
+        return measured.valid() ? 0 : 1;
+    } catch (const trouble& t) {
+        std::fprintf(stderr, "turn-load: %s\n", t.what.c_str());
+        return 1;
+    }
+}

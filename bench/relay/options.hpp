@@ -1,0 +1,49 @@
+#pragma once
+/// What turn-load is asked to do.
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "turn/packet.hpp"
+
+namespace turn::bench {
+
+/// What is at the server's address.
+enum class target : std::uint8_t { turn, floor };
+
+enum class workload : std::uint8_t { audio, indications, video, flow, binding, allocate };
+std::string_view name(workload w) noexcept;
+
+struct load_options {
+    target at = target::turn;
+    transport_address server{};
+    pid_t pid = 0; ///< whose CPU time is measured; 0: nobody's
+    std::string username{};
+    std::string password{};
+
+    workload work = workload::audio;
+    std::size_t clients = 0;
+    std::size_t peers = 0; ///< sockets shared by the flows' peers
+    std::size_t size = 0;  ///< of a payload, in bytes
+    std::size_t burst = 0; ///< packets sent at once
+    /// Packets a second of each client and each direction, or units of all clients; 0: as many as return.
+    double rate = 0;
+    bool segmentation = false; ///< GSO and GRO at our ends
+
+    std::chrono::milliseconds warm_up{1000};
+    std::chrono::milliseconds window{4000};
+
+    [[nodiscard]] bool relays() const noexcept { return work != workload::binding && work != workload::allocate; }
+};
+
+/// Nothing to do when `done`: then end with `status`.
+struct parsed_options {
+    load_options options{};
+    bool done = false;
+    int status = 0;
+};
+parsed_options parse_options(int argc, char** argv);
+
+} // namespace turn::bench

@@ -1,0 +1,57 @@
+#include "outcome.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace turn::bench {
+namespace {
+
+double seconds(std::chrono::nanoseconds d) {
+    return std::chrono::duration<double>(d).count();
+}
+double microseconds(std::chrono::nanoseconds d) {
+    return std::chrono::duration<double, std::micro>(d).count();
+}
+
+} // namespace
+
+std::string to_json(const load_options& o, const outcome& r) {
+    nlohmann::ordered_json j;
+    j["workload"] = name(o.work);
+    j["clients"] = o.clients;
+    if (o.relays()) j["size"] = o.size;
+    j["burst"] = o.burst;
+    j["rate"] = o.rate;
+    j["segmentation"] = o.segmentation;
+    j["valid"] = r.valid();
+    j["window_s"] = seconds(r.clocks.window());
+    j["units"] = r.units();
+    if (o.relays()) j["delivered"] = {{"up", r.delivered[0]}, {"down", r.delivered[1]}};
+    j["units_per_s"] = static_cast<double>(r.units()) / seconds(r.clocks.window());
+    if (const auto cpu = r.clocks.server_cpu()) {
+        j["server_cpu_s"] = seconds(*cpu);
+        j["cpu_us_per_unit"] = r.units() == 0
+                                   ? nlohmann::ordered_json()
+                                   : nlohmann::ordered_json(microseconds(*cpu) / static_cast<double>(r.units()));
+    }
+    j["generator_cpu_s"] = seconds(r.clocks.own_cpu());
+    j["sent"] = r.sent;
+    j["lost"] = r.sent - r.arrived;
+    j["loss"] = r.sent == 0 ? 0.0 : static_cast<double>(r.sent - r.arrived) / static_cast<double>(r.sent);
+    j["skipped"] = r.skipped;
+    j["duplicates"] = r.duplicates;
+    j["reordered"] = r.reordered;
+    j["wrong"] = r.wrong;
+    j["failed"] = r.failed;
+    if (!r.failure.empty()) j["failure"] = r.failure;
+    j["dropped_by_generator"] = r.dropped_here;
+    j["latency_us"] = {{"p50", microseconds(r.latency.quantile(0.5))},
+                       {"p99", microseconds(r.latency.quantile(0.99))},
+                       {"p99.9", microseconds(r.latency.quantile(0.999))},
+                       {"max", microseconds(r.latency.largest())}};
+    if (o.relays())
+        j["whole_run"] = {{"sent", {{"up", r.total_sent[0]}, {"down", r.total_sent[1]}}},
+                          {"arrived", {{"up", r.total_arrived[0]}, {"down", r.total_arrived[1]}}}};
+    return j.dump();
+}
+
+} // namespace turn::bench

@@ -1,0 +1,152 @@
+#include "relaying.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <random>
+
+namespace turn::bench {
+namespace {
+
+constexpr std::size_t most_in_a_round = 256;
+constexpr int most_batches = 8;             // received between two rounds
+constexpr std::size_t bursts_under_way = 2; // of each direction of a saturated flow
+constexpr std::chrono::milliseconds silence{20};
+constexpr std::chrono::milliseconds longest_rest{2000};
+
+} // namespace
+
+relaying::relaying(const load_options& o)
+    : options_(o), flows_(o), out_(most_in_a_round), payloads_(most_in_a_round * o.size), lanes_(o.clients * 2),
+      order_(lanes_.size()) {
+    std::iota(order_.begin(), order_.end(), 0U);
+    std::shuffle(order_.begin(), order_.end(), std::mt19937(1));
+    result_.clocks = meter(o.pid);
+}
+
+outcome relaying::run() {
+    flows_.join();
+
+    const auto begin = std::chrono::steady_clock::now();
+    if (options_.rate > 0)
+        pace_.emplace(options_.rate / static_cast<double>(options_.burst) * static_cast<double>(lanes_.size()), begin);
+    const auto window_begin = begin + options_.warm_up;
+    const auto window_end = window_begin + options_.window;
+    std::uint64_t skipped_before = 0;
+    last_heard_ = begin;
+    for (auto now = begin; !result_.clocks.stopped(); now = std::chrono::steady_clock::now()) {
+        if (now >= window_begin && !result_.clocks.started()) {
+            if (pace_) skipped_before = pace_->skipped();
+            result_.clocks.start();
+        }
+        if (now >= window_end) {
+            result_.clocks.stop();
+            break;
+        }
+        const bool sent = send_round(now);
+        const bool heard = hear();
+        if (!sent && !heard) flows_.io().wait(std::min(now + pace::round, window_end));
+    }
+    if (pace_) result_.skipped = (pace_->skipped() - skipped_before) * options_.burst;
+
+    wait_for_the_rest();
+    for (std::size_t i = 0; i < lanes_.size(); ++i) result_.total_sent[i % 2] += lanes_[i].sent;
+    result_.dropped_here = flows_.io().dropped();
+    flows_.leave();
+    return result_;
+}
+
+bool relaying::send_round(time_point now) {
+    give_up_on_silence(now);
+    const bool something = pace_ ? send_due(*pace_) : refill();
+    if (something) flows_.io().flush(out_);
+    return something;
+}
+
+bool relaying::send_due(pace& p) {
+    // A round that lasts is as good as a wait: what becomes due meanwhile is for the next one.
+    std::uint64_t due = p.due(std::chrono::steady_clock::now());
+    due = std::min<std::uint64_t>(due, most_in_a_round / options_.burst);
+    for (std::uint64_t i = 0; i < due; ++i, p.take()) {
+        const std::uint32_t next = order_[p.number() % order_.size()];
+        send_burst(next / 2, static_cast<direction>(next % 2));
+    }
+    return due > 0;
+}
+
+bool relaying::refill() {
+    for (const std::uint32_t next : order_) {
+        if (out_.datagrams().size() + options_.burst > most_in_a_round) break;
+        if (lanes_[next].under_way + options_.burst <= bursts_under_way * options_.burst)
+            send_burst(next / 2, static_cast<direction>(next % 2));
+    }
+    return !out_.empty();
+}
+
+void relaying::send_burst(std::uint32_t flow, direction way) {
+    lane& l = lane_of(flow, way);
+    for (std::size_t i = 0; i < options_.burst; ++i) {
+        const auto room = std::span(payloads_).subspan(out_.datagrams().size() * options_.size, options_.size);
+        const auto now = std::chrono::steady_clock::now();
+        write_payload(room, {.flow = flow, .way = way, .sequence = l.sent++, .sent = now});
+        ++l.under_way;
+        if (result_.clocks.contains(now)) ++result_.sent;
+        flows_.send(flow, way, room, out_);
+    }
+}
+
+bool relaying::hear() {
+    for (int i = 0; i < most_batches; ++i)
+        if (flows_.receive(out_, [&](const flows::arrival& a, time_point now) { heard(a, now); }) == 0) return i > 0;
+    return true;
+}
+
+void relaying::heard(const flows::arrival& a, time_point now) {
+    const auto s = read_payload(a.payload, options_.size);
+    const bool right =
+        s && s->way == a.way && (a.way == direction::up ? flows_.belongs(*a.from, s->flow) : s->flow == a.flow);
+    if (!right || s->sequence >= lane_of(s->flow, s->way).sent) {
+        ++result_.wrong;
+        return;
+    }
+    lane& l = lane_of(s->flow, s->way);
+    switch (l.heard.arrived(s->sequence)) {
+    case arrivals::verdict::duplicate:
+    case arrivals::verdict::too_late:
+        ++result_.duplicates;
+        return;
+    case arrivals::verdict::reordered:
+        ++result_.reordered;
+        break;
+    case arrivals::verdict::after_gap:
+    case arrivals::verdict::next:
+        break;
+    }
+    last_heard_ = now;
+    if (l.under_way > 0) --l.under_way;
+    ++result_.total_arrived[static_cast<std::size_t>(s->way)];
+    if (result_.clocks.contains(now)) ++result_.delivered[static_cast<std::size_t>(s->way)];
+    if (result_.clocks.contains(s->sent)) {
+        ++result_.arrived;
+        result_.latency.add(now - s->sent);
+    }
+}
+
+/// What was lost would otherwise stop a flow that sends as much as returns.
+void relaying::give_up_on_silence(time_point now) {
+    if (pace_ || now - last_heard_ < silence) return;
+    for (lane& l : lanes_) l.under_way = 0;
+    last_heard_ = now;
+}
+
+void relaying::wait_for_the_rest() {
+    const auto deadline = std::chrono::steady_clock::now() + longest_rest;
+    const auto complete = [&] {
+        std::uint64_t sent = 0;
+        for (const lane& l : lanes_) sent += l.sent;
+        return result_.total_arrived[0] + result_.total_arrived[1] == sent;
+    };
+    while (!complete() && std::chrono::steady_clock::now() < deadline)
+        if (!hear()) flows_.io().wait(std::chrono::steady_clock::now() + std::chrono::milliseconds(10));
+}
+
+} // namespace turn::bench

@@ -1,0 +1,54 @@
+#pragma once
+/// The workloads that are relayed: packets both ways over all flows, each verified.
+
+#include <optional>
+#include <vector>
+
+#include "arrivals.hpp"
+#include "flows.hpp"
+#include "outcome.hpp"
+#include "pace.hpp"
+#include "payload.hpp"
+
+namespace turn::bench {
+
+class relaying {
+public:
+    explicit relaying(const load_options&);
+
+    /// Joins, warms up, measures, waits for what is still under way, leaves. Throws trouble.
+    outcome run();
+
+private:
+    /// One direction of a flow.
+    struct lane {
+        std::uint64_t sent = 0;
+        std::uint64_t under_way = 0;
+        arrivals heard{};
+    };
+
+    /// One round: at most an outbox full of what is due. False when there was nothing.
+    bool send_round(time_point now);
+    bool send_due(pace&);
+    bool refill();
+    void send_burst(std::uint32_t flow, direction way);
+    bool hear();
+    void heard(const flows::arrival&, time_point now);
+    void give_up_on_silence(time_point now);
+    void wait_for_the_rest();
+    lane& lane_of(std::uint32_t flow, direction way) noexcept {
+        return lanes_[flow * 2 + static_cast<std::size_t>(way)];
+    }
+
+    const load_options& options_;
+    flows flows_;
+    outbox out_;
+    std::vector<std::byte> payloads_; ///< of the outbox's datagrams, by place
+    std::vector<lane> lanes_;
+    std::vector<std::uint32_t> order_; ///< in which lanes send: the same mixture every time
+    std::optional<pace> pace_{};       ///< none: as much as returns
+    time_point last_heard_{};
+    outcome result_{};
+};
+
+} // namespace turn::bench

@@ -1,0 +1,47 @@
+#pragma once
+/// The workloads that are answered: Binding requests, and allocations that are made and ended.
+
+#include <vector>
+
+#include "outcome.hpp"
+#include "pace.hpp"
+#include "sockets.hpp"
+#include "turn/client.hpp"
+
+namespace turn::bench {
+
+class requests {
+public:
+    explicit requests(const load_options&);
+
+    /// Warms up, measures, waits for what is under way. Throws trouble.
+    outcome run();
+
+private:
+    /// A client with at most one unit under way.
+    struct slot {
+        socket_id via{};
+        client who;
+        time_point begun{}; ///< {}: idle
+    };
+
+    bool begin_due(pace&);
+    void begin(slot&, time_point now);
+    bool hear();
+    void react(slot&, const client::event&, time_point now);
+    void finish(slot&, time_point now, bool well);
+    void fail(slot&, const client::failed&, time_point now);
+    void tick(time_point now);
+    [[nodiscard]] client stranger(socket_id via) const;
+    socket_id open(std::uint32_t owner);
+
+    const load_options& options_;
+    sockets io_;
+    outbox out_;
+    std::vector<slot> slots_;
+    std::vector<std::uint32_t> idle_;   ///< slots, those idle for longest first
+    std::vector<std::uint32_t> owners_; ///< by socket: its slot
+    outcome result_{};
+};
+
+} // namespace turn::bench

@@ -1,0 +1,121 @@
+#pragma once
+/// A TURN client for one 5-tuple, sans-IO like `relay`: bytes and time in, an outbox out. RFC 8656, 7 to 12.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "turn/packet.hpp"
+#include "turn/result.hpp"
+#include "turn/stun/message.hpp"
+
+namespace turn {
+
+struct client_options {
+    transport_address server{};
+    /// Put into every datagram, so many clients can share an outbox. A stream's (TCP, TLS): what the client wants sent
+    /// is in outbox::frames(), and what is handed to it are whole messages.
+    socket_id via{};
+    std::string username{};
+    std::string password{};
+    std::string software{};                         ///< SOFTWARE; empty: none
+    bool fingerprint = false;                       ///< FINGERPRINT on every request
+    std::chrono::milliseconds rto{500};             ///< RFC 8489, 6.2.1: first retransmission time-out
+    unsigned rc = 7;                                ///< RFC 8489, 6.2.1: requests sent at most
+    unsigned rm = 16;                               ///< RFC 8489, 6.2.1: last wait, in RTO
+    std::optional<std::chrono::seconds> lifetime{}; ///< LIFETIME to ask for
+    bool keep_alive = true;                         ///< refresh allocation, permissions and channels before they end
+};
+
+/// What an Allocate asks for beside UDP. RFC 8656, 7.1.
+struct allocate_wishes {
+    std::optional<address_family> family{};          ///< REQUESTED-ADDRESS-FAMILY
+    bool additional_ipv6 = false;                    ///< ADDITIONAL-ADDRESS-FAMILY
+    std::optional<bool> even_port{};                 ///< EVEN-PORT; true: reserve the next one
+    std::optional<std::array<std::byte, 8>> token{}; ///< RESERVATION-TOKEN
+    bool dont_fragment = false;
+};
+
+class client {
+public:
+    struct mapped {
+        transport_address address;
+    }; ///< answer to bind()
+    struct allocated {
+        transport_address relayed, mapped;
+        transport_address relayed_additional{}; ///< port 0: none
+        std::uint16_t additional_error = 0;     ///< ADDRESS-ERROR-CODE, 0: none
+        std::chrono::seconds lifetime{};
+        std::optional<std::array<std::byte, 8>> token{};
+    };
+    struct refreshed {
+        std::chrono::seconds lifetime;
+    }; ///< 0: the allocation is gone
+    struct permitted {};
+    struct channel_bound {
+        std::uint16_t number;
+        transport_address peer;
+    };
+    struct peer_data {
+        transport_address from;
+        bytes data;
+    };              ///< borrows the packet given to handle()
+    struct failed { ///< a transaction that ended badly
+        stun::method method;
+        std::uint16_t code;      ///< ERROR-CODE; 0: no answer came
+        std::string_view phrase; ///< borrows the packet
+        stun::transaction_id id{};
+    };
+    using event = std::variant<mapped, allocated, refreshed, permitted, channel_bound, peer_data, failed>;
+
+    static constexpr std::size_t max_transactions = 16;      ///< in flight
+    static constexpr std::size_t max_peers_per_request = 40; ///< in one permit()
+
+    explicit client(client_options);
+    ~client();
+    client(client&&) noexcept;
+    client& operator=(client&&) noexcept;
+
+    /// Each starts one transaction and writes its request into the outbox; the event with its outcome comes from
+    /// handle() or tick(). 401 and 438 are answered within the transaction as RFC 8489, 9.2.5 says; a 401 to a signed
+    /// request and a 431 end it. A request that finds the outbox full leaves with the next tick().
+    /// Returns the transaction id of the first request sent, which `failed` names again; all zero when nothing was
+    /// started because as much as the client can keep is in flight, permitted or bound already.
+    stun::transaction_id bind(time_point now, outbox&); ///< Binding
+    stun::transaction_id allocate(const allocate_wishes&, time_point now, outbox&);
+    stun::transaction_id refresh(std::chrono::seconds lifetime, std::optional<address_family>, time_point now, outbox&);
+    stun::transaction_id permit(std::span<const transport_address> peers, time_point now, outbox&);
+    stun::transaction_id bind_channel(std::uint16_t number, const transport_address& peer, time_point now, outbox&);
+
+    /// Application data to a peer: ChannelData when a channel is bound, else a Send indication. The bytes are
+    /// referred to, not copied: keep them until the outbox is flushed. Needs out.has_room().
+    /// Errors: not_found (nothing allocated), no_capacity (too large for a datagram).
+    result<void> send(const transport_address& peer, bytes data, outbox&);
+    /// Always a Send indication.
+    result<void> send_indication(const transport_address& peer, bytes data, bool dont_fragment, outbox&);
+
+    /// Bytes from the server, one datagram. What is not ours, or not signed as it must be, is dropped.
+    std::optional<event> handle(bytes datagram, time_point now, outbox&);
+    /// Retransmits (RFC 8489, 6.2.1) and refreshes (their success is no event); an allocation that expired is
+    /// refreshed{0}. Call again while it returns an event.
+    std::optional<event> tick(time_point now, outbox&);
+    /// time_point::max() when nothing waits.
+    [[nodiscard]] time_point next_deadline() const noexcept;
+
+    /// Whether an allocation is alive as far as we know.
+    [[nodiscard]] bool has_allocation() const noexcept;
+    /// REALM of the last challenge, for diagnosis.
+    [[nodiscard]] std::string_view realm() const noexcept;
+
+private:
+    struct state;
+    std::unique_ptr<state> state_;
+};
+
+} // namespace turn

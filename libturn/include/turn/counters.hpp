@@ -1,0 +1,110 @@
+#pragma once
+/// What happened, in numbers. One writer (the shard's thread), read by anyone, relaxed.
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "turn/packet.hpp"
+#include "turn/reason.hpp"
+
+namespace turn {
+
+/// A counter that one thread writes and others read. Not an atomic increment: a plain add in the writer.
+class counter {
+public:
+    void add(std::uint64_t n) noexcept {
+        value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+    }
+    void subtract(std::uint64_t n) noexcept {
+        value_.store(value_.load(std::memory_order_relaxed) - n, std::memory_order_relaxed);
+    }
+    counter& operator++() noexcept {
+        add(1);
+        return *this;
+    }
+    [[nodiscard]] std::uint64_t value() const noexcept { return value_.load(std::memory_order_relaxed); }
+
+private:
+    std::atomic<std::uint64_t> value_{0};
+};
+
+/// How a request ended, for turnd_requests_total{method,result}.
+enum class request_result : std::uint8_t { success, challenged, refused, count_ };
+
+/// The requests we answer, densely numbered.
+enum class request_method : std::uint8_t { binding, allocate, refresh, create_permission, channel_bind, count_ };
+
+/// A relay's books. Conservation, exactly, after every call of the relay:
+///   from_clients.packets = relayed[up].packets + Σ dropped[up] + Σ requests + absorbed + pending
+///   from_peers.packets   = relayed[down].packets + Σ dropped[down]
+/// `requests` counts answers by method and result; a packet that waits for a credential look-up is `pending`,
+/// a Binding indication is `absorbed`.
+template <class Number>
+struct relay_books {
+    struct traffic {
+        Number packets{};
+        Number bytes{}; ///< of UDP payload as received; of application data when relayed
+    };
+    traffic from_clients{};
+    traffic from_peers{};
+    std::array<traffic, 2> relayed{}; ///< by direction::up, direction::down
+    std::array<std::array<Number, reason_count>, 2> dropped{};
+    std::array<Number, reason_count> refused{}; ///< answers that carried an error, by reason
+    std::array<std::array<Number, static_cast<std::size_t>(request_result::count_)>,
+               static_cast<std::size_t>(request_method::count_)>
+        requests{};
+    Number absorbed{};
+    Number pending{};
+    // What is alive now.
+    Number allocations{};
+    Number permissions{};
+    Number channels{};
+    // What was, ever.
+    Number allocations_created{};
+    Number allocations_ended{};
+};
+using relay_counters = relay_books<counter>;
+using relay_totals = relay_books<std::uint64_t>;
+
+/// A packet_io's books. Sent counts what the kernel took.
+template <class Number>
+struct net_books {
+    Number received_packets{};
+    Number received_bytes{};
+    Number receive_calls{};
+    Number send_calls{};
+    std::array<Number, direction_count> sent_packets{};
+    std::array<Number, direction_count> sent_bytes{};
+    std::array<std::array<Number, reason_count>, direction_count> dropped{}; ///< by direction and reason
+    Number receive_truncated{}; ///< datagrams larger than a receive buffer: dropped before the relay saw them
+    Number kernel_drops{};      ///< SO_RXQ_OVFL: what the kernel dropped because we were too slow
+};
+using net_counters = net_books<counter>;
+
+/// The books of a shard's connections (TCP, TLS). For each direction, exactly: frames taken for sending = sent + Σ
+/// dropped + queued.
+template <class Number>
+struct stream_books {
+    Number received_frames{};
+    Number received_bytes{}; ///< of frames, after TLS and without padding
+    Number receive_calls{};
+    Number send_calls{};
+    std::array<Number, direction_count> sent_frames{};
+    std::array<Number, direction_count> sent_bytes{};
+    std::array<std::array<Number, reason_count>, direction_count> dropped{};
+    std::array<Number, direction_count> queued{}; ///< wait for their client now
+    // Connections
+    std::array<Number, transport_count> accepted{};    ///< ever, by transport::tcp, transport::tls
+    std::array<Number, transport_count> connections{}; ///< now
+    Number without_allocation{};                       ///< of those
+    std::array<Number, reason_count> closed{};         ///< by us, and why; malformed: what it sent is no STUN
+    Number handshakes{};                               ///< TLS handshakes that succeeded
+};
+using stream_counters = stream_books<counter>;
+using stream_totals = stream_books<std::uint64_t>;
+
+using net_totals = net_books<std::uint64_t>;
+
+} // namespace turn

@@ -1,0 +1,75 @@
+#pragma once
+/// The border to the kernel: batches in, batches out. One object per shard, used by one thread.
+
+#include <cstddef>
+#include <memory>
+#include <span>
+
+#include "turn/counters.hpp"
+#include "turn/packet.hpp"
+#include "turn/result.hpp"
+
+namespace turn::net {
+
+/// What a socket is for; decides its buffers.
+enum class socket_role : std::uint8_t { listener, relay };
+
+struct socket_options {
+    socket_role role = socket_role::relay;
+    bool reuse_port = false; ///< SO_REUSEPORT: one of a group, one per shard
+    /// Kernel buffers in bytes; 0: the role's default (a listener gets 4 MiB, a relay socket the system's). What the
+    /// kernel grants may be less.
+    int receive_buffer = 0;
+    int send_buffer = 0;
+};
+
+/// What this kernel can do, found out by trying when the back end is made.
+struct abilities {
+    bool gro = false;          ///< UDP_GRO
+    bool gso = false;          ///< UDP_SEGMENT
+    unsigned max_segments = 1; ///< datagrams in one GSO send
+};
+
+class packet_io {
+public:
+    virtual ~packet_io() = default;
+
+    /// Binds a UDP socket (IPV6_V6ONLY for IPv6) and watches it. Port 0: the system chooses, also with reuse_port one
+    /// that is nobody else's. An id that was closed is given out again after the next receive() at the earliest.
+    /// Errors: io, with the cause in errno.
+    virtual result<socket_id> open(const transport_address& local, const socket_options&) = 0;
+    /// Takes over a bound UDP socket. Owns `descriptor` from then on, even on error. Errors: io.
+    virtual result<socket_id> adopt(int descriptor, const socket_options&) = 0;
+    /// Stops watching a socket and hands its descriptor to the caller; -1 when the back end has none.
+    virtual int release(socket_id) = 0;
+    virtual void close(socket_id) = 0;
+    /// Where the socket is bound, with the port the system chose.
+    [[nodiscard]] virtual transport_address local_address(socket_id) const = 0;
+    /// The descriptor behind a socket, for options the back end does not know of; -1: none.
+    [[nodiscard]] virtual int descriptor(socket_id) const = 0;
+
+    /// What is ready now, from any socket, up to the back end's batch size; empty when nothing is. Never waits.
+    /// The bytes stay valid until the next receive(). A socket whose queue ran dry is not asked twice.
+    virtual std::span<const packet> receive() = 0;
+    /// Sends what it can; what it cannot is dropped and counted under its reason, as UDP may.
+    /// An error caused by one datagram never touches another.
+    virtual void send(std::span<const datagram>) = 0;
+    /// Readable when receive() would return something: put it into any event loop (an epoll descriptor).
+    [[nodiscard]] virtual int native_handle() const = 0;
+
+    [[nodiscard]] virtual abilities what_works() const = 0;
+    [[nodiscard]] virtual const net_counters& counters() const = 0;
+};
+
+enum class backend : std::uint8_t { automatic, sockets };
+
+struct packet_io_options {
+    backend kind = backend::automatic;
+    std::size_t batch = 64;   ///< receive buffers of 64 KiB each
+    bool segmentation = true; ///< false: neither GRO nor GSO, for comparison
+};
+
+/// Errors: io when this build or this kernel lacks the back end.
+result<std::unique_ptr<packet_io>> make_packet_io(const packet_io_options& = {});
+
+} // namespace turn::net

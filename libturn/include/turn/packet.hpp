@@ -1,0 +1,156 @@
+#pragma once
+/// What crosses the border between the core and the outside: packets in, datagrams and orders out.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "turn/transport_address.hpp"
+
+namespace turn {
+
+using time_point = std::chrono::steady_clock::time_point; ///< the core never reads a clock
+using bytes = std::span<const std::byte>;
+
+/// How a client reaches us. RFC 8656, 2.1.
+enum class transport : std::uint8_t { udp, tcp, tls };
+inline constexpr std::size_t transport_count = 3;
+
+/// "udp", "tcp", "tls".
+constexpr std::string_view name(transport t) noexcept {
+    constexpr std::string_view names[transport_count] = {"udp", "tcp", "tls"};
+    return names[static_cast<std::size_t>(t)];
+}
+
+/// Names a listening socket, a relay socket or a stream connection of one shard.
+/// Dense (an index), so tables keyed by it are arrays; streams (TCP, TLS) count by themselves and have the highest bit
+/// set. Ids of closed sockets are used again.
+enum class socket_id : std::uint32_t {};
+inline constexpr socket_id no_socket{0xffffffffU};
+
+constexpr bool is_stream(socket_id id) noexcept {
+    return static_cast<std::uint32_t>(id) >> 31 != 0;
+}
+constexpr socket_id stream_id(std::uint32_t index) noexcept {
+    return socket_id{index | 1U << 31};
+}
+/// Its place in an array of its kind.
+constexpr std::size_t index_of(socket_id id) noexcept {
+    return static_cast<std::uint32_t>(id) & ~(1U << 31);
+}
+
+/// Bytes that arrived: datagrams, or one whole message of a stream without the padding behind ChannelData. `stride` > 0
+/// means GRO: data is datagrams of `stride` bytes, the last may be shorter. `data` stays valid until the outbox of this
+/// batch has been sent.
+struct packet {
+    socket_id via{};
+    transport_address from{};
+    bytes data{};
+    std::uint16_t stride = 0;
+
+    [[nodiscard]] std::size_t segments() const noexcept {
+        return stride == 0 || data.size() <= stride ? 1 : (data.size() + stride - 1) / stride;
+    }
+    [[nodiscard]] bytes segment(std::size_t i) const noexcept {
+        if (stride == 0) return data;
+        const std::size_t begin = i * stride;
+        return data.subspan(begin, data.size() - begin < stride ? data.size() - begin : stride);
+    }
+};
+
+/// Where a datagram belongs in the books.
+enum class direction : std::uint8_t {
+    up,      ///< relayed, from a client to a peer
+    down,    ///< relayed, from a peer to a client
+    control, ///< an answer of ours (or a client's request)
+};
+inline constexpr std::size_t direction_count = 3;
+
+/// Bytes to send: head, body and pad zero bytes as one datagram. Both point into memory that outlives
+/// the flush (the received packet, or the outbox's scratch), so relaying copies no payload.
+struct datagram {
+    socket_id via{};
+    transport_address to{};
+    bytes head{}; ///< empty, a 4-byte ChannelData header, or a Data indication up to its DATA value
+    bytes body{};
+    std::uint8_t pad = 0; ///< 0…3 zero bytes behind the body (RFC 8489, 14; RFC 8656, 12.5)
+    direction way = direction::control;
+    bool dont_fragment = false; ///< set DF on this one (RFC 8656, 14)
+
+    [[nodiscard]] std::size_t size() const noexcept { return head.size() + body.size() + pad; }
+};
+
+/// Names a credential look-up in progress; carries a generation, so a late answer meets nobody.
+enum class ticket_id : std::uint64_t {};
+
+struct close_socket {
+    socket_id id{};
+};
+/// "Which key has this user?" Answer with relay::credential_found(ticket, …), now or later.
+/// The views live until the outbox is cleared: copy what outlasts that.
+struct credential_wanted {
+    ticket_id ticket{};
+    std::string_view username{};
+    std::string_view realm{};
+};
+/// A stream connection has an allocation now, or has none any more: those without are bounded and time out.
+struct connection_claimed {
+    socket_id id{};
+    bool by_allocation = false;
+};
+
+/// Rare orders for the shard; the data path never touches them.
+using order = std::variant<close_socket, credential_wanted, connection_claimed>;
+
+/// What the core wants done. Filled by calls of the core, carried out and cleared by the shard.
+/// Bounded: nothing here grows after construction; the core stops handling when has_room() is false.
+class outbox {
+public:
+    static constexpr std::size_t largest_answer = 2048; ///< bytes a single control answer may take
+
+    /// `max_datagrams` ≥ 1: how many leave in one flush.
+    explicit outbox(std::size_t max_datagrams = 256);
+
+    /// Room for whatever handling one more packet may produce.
+    [[nodiscard]] bool has_room() const noexcept {
+        return datagrams_.size() < datagrams_.capacity() && frames_.size() < frames_.capacity() &&
+               scratch_.size() - used_ >= largest_answer && orders_.size() + orders_of_one_step <= orders_.capacity();
+    }
+    /// Precondition: has_room() at the start of this step.
+    void send(const datagram& d) noexcept { (is_stream(d.via) ? frames_ : datagrams_).push_back(d); }
+    void ask(const order& o) noexcept { orders_.push_back(o); }
+
+    /// `n` bytes that live until clear(). Precondition: has_room() and n ≤ largest_answer.
+    std::span<std::byte> scratch(std::size_t n) noexcept {
+        used_ += n;
+        return std::span(scratch_).subspan(used_ - n, n);
+    }
+    /// Gives back the last `n` bytes of scratch.
+    void return_scratch(std::size_t n) noexcept { used_ -= n; }
+
+    [[nodiscard]] std::span<const datagram> datagrams() const noexcept { return datagrams_; }
+    /// Messages for stream connections, each to be written whole.
+    [[nodiscard]] std::span<const datagram> frames() const noexcept { return frames_; }
+    [[nodiscard]] std::span<const order> orders() const noexcept { return orders_; }
+    [[nodiscard]] bool empty() const noexcept { return datagrams_.empty() && frames_.empty() && orders_.empty(); }
+    void clear() noexcept {
+        datagrams_.clear();
+        frames_.clear();
+        orders_.clear();
+        used_ = 0;
+    }
+
+private:
+    static constexpr std::size_t orders_of_one_step = 8;
+    std::vector<datagram> datagrams_;
+    std::vector<datagram> frames_;
+    std::vector<order> orders_;
+    std::vector<std::byte> scratch_;
+    std::size_t used_ = 0;
+};
+
+} // namespace turn

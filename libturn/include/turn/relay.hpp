@@ -1,0 +1,163 @@
+#pragma once
+/// The TURN server of one shard as a value: packets and time in, an outbox out. RFC 8656.
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "turn/counters.hpp"
+#include "turn/observer.hpp"
+#include "turn/packet.hpp"
+#include "turn/peer_policy.hpp"
+#include "turn/quota.hpp"
+#include "turn/result.hpp"
+#include "turn/stun/credentials.hpp"
+
+namespace turn {
+
+struct relay_options {
+    std::string software = "libturn";              ///< SOFTWARE; empty: none. No version in it (RFC 8489, 14.14)
+    std::chrono::seconds default_lifetime{600};    ///< RFC 8656, 3.2
+    std::chrono::seconds max_lifetime{3600};       ///< RFC 8656, 7.2
+    std::chrono::seconds permission_lifetime{300}; ///< fixed by RFC 8656, 9
+    std::chrono::seconds channel_lifetime{600};    ///< fixed by RFC 8656, 12
+    std::chrono::seconds nonce_lifetime{3600};     ///< RFC 8656, 5: at least once every hour
+    std::chrono::seconds credential_timeout{10};   ///< how long a look-up may take
+    std::uint16_t integrity_failure_code = 401;    ///< or 431, also for unknown users
+    bool relaying = true;                          ///< false: Binding only
+    bool anonymous = false;                        ///< true: no credentials asked for (RFC 8656, 7.2 item 1)
+    std::size_t max_allocations = 100'000;         ///< in this relay
+    std::size_t permissions_per_allocation = 64;
+    std::size_t channels_per_allocation = 64;
+    std::size_t max_lookups = 4096;                           ///< pending credential look-ups in this relay
+    std::size_t unauthenticated_bytes_per_second = 1'048'576; ///< answers to one unproven /24 or /56; 0: no limit
+    std::vector<address_prefix> unauthenticated_exempt{};
+    peer_policy peers{};
+};
+
+/// One listener of this relay.
+struct listener_options {
+    transport_address local{}; ///< the server's address in the 5-tuple
+    std::string realm{};       ///< REALM, RFC 8489, 14.9; required unless anonymous or not relaying
+    transport protocol = transport::udp;
+};
+/// Names a listener of one relay.
+enum class listener_id : std::uint32_t {};
+
+/// What a relayed transport address should be like. RFC 8656, 18.7.
+enum class port_wish : std::uint8_t { any, even, even_and_reserve_next };
+
+/// The one thing the core must ask for and have at once: a relayed transport address.
+class relay_addresses {
+public:
+    using token = std::array<std::byte, 8>;
+    struct bound {
+        socket_id id{};
+        transport_address address{};        ///< as the client is told (advertised)
+        std::optional<token> reservation{}; ///< even_and_reserve_next: redeems the next higher port for 30 s
+    };
+    virtual ~relay_addresses() = default;
+    /// Whether relays of this family exist at all (else 440).
+    [[nodiscard]] virtual bool supports(address_family) const noexcept = 0;
+    /// Errors: no_capacity (no such port), io (no descriptor).
+    virtual result<bound> bind(address_family, port_wish, time_point now) noexcept = 0;
+    /// The reserved address behind a token, once. Errors: not_found, io.
+    virtual result<bound> redeem(const token&, time_point now) noexcept = 0;
+    /// Takes back what bind() or redeem() gave when the allocation is not made after all, its reservation included.
+    virtual void cancel(const bound&) noexcept = 0;
+};
+
+/// What the server knows of a user. RFC 8489, 9.2.
+struct credential {
+    stun::credential_key key{};
+    /// Whom the allocation counts for, when not the username itself (the user in a time-limited credential).
+    std::string account{};
+    std::size_t allocation_limit = 0; ///< 0: the server's limit per user
+    /// Other keys this user may sign with (a shared secret being rolled over). Tried in order after `key`; the first
+    /// that verifies becomes the allocation's.
+    std::vector<stun::credential_key> alternatives{};
+};
+
+/// The answer to a look-up: a credential, or why there is none.
+/// reason: unknown_user, expired (→ 401), or credential_source_failed (→ 500).
+struct credential_answer {
+    credential_answer(credential c) : found(std::move(c)) {}
+    credential_answer(std::optional<credential> c) : found(std::move(c)) {}
+    credential_answer(std::nullopt_t) {}
+    credential_answer(reason why_not, std::chrono::seconds since = {}, std::size_t keys = 1)
+        : why(why_not), expired_for(since), keys_to_try(keys) {}
+
+    std::optional<credential> found{};
+    reason why = reason::unknown_user;
+    std::chrono::seconds expired_for{0};
+    /// Without a credential: how many keys a user of this source has, so that refusing an unknown user costs as many
+    /// HMACs as refusing a wrong password.
+    std::size_t keys_to_try = 1;
+};
+
+/// What a relay shares with others; all of it outlives the relay.
+struct relay_services {
+    relay_addresses& addresses;
+    allocation_quota& quota;
+    observer* events = nullptr;
+    /// The relay's allocation ids are first, first + step, …: relays side by side number without a common counter.
+    std::uint64_t first_allocation_id = 1;
+    std::uint64_t allocation_id_step = 1;
+};
+
+/// How far a batch has been handled: `packet` whole packets, and `segment` segments of the next one.
+struct batch_cursor {
+    std::size_t packet = 0;
+    std::size_t segment = 0;
+};
+
+class relay {
+public:
+    relay(relay_options, relay_services, const stun::nonce_secret&);
+    ~relay();
+    relay(relay&&) noexcept;
+
+    /// Packets that arrive on `id` are a client's. Before the first handle().
+    listener_id add_listener(socket_id id, listener_options);
+    /// A listener whose clients come by connections of their own (TCP, TLS). Before the first handle().
+    listener_id add_stream_listener(listener_options);
+
+    /// Packets that arrive on `id`, a stream, are those of one client of that listener. False: no memory for it; close
+    /// the connection.
+    [[nodiscard]] bool connected(socket_id id, listener_id) noexcept;
+    /// The connection is gone, and its allocation with it (RFC 8656, 3.1). Needs out.has_room().
+    void disconnected(socket_id id, const transport_address& client, time_point now, outbox& out) noexcept;
+
+    /// Handles datagrams of `batch` from `at` on, until the end or until `out` is full; moves `at`.
+    /// Appends to `out`; never blocks, throws or reads a clock. Call again after a flush until at.packet ==
+    /// batch.size().
+    void handle(std::span<const packet> batch, batch_cursor& at, time_point now, outbox& out) noexcept;
+
+    /// Answer to credential_wanted. An unknown or outdated ticket does nothing. Needs out.has_room().
+    void credential_found(ticket_id, const credential_answer&, time_point now, outbox&) noexcept;
+    /// Ends what expired by `now`, as far as `out` has room. Call no later than next_deadline().
+    void tick(time_point now, outbox& out) noexcept;
+    /// time_point::max() when nothing waits.
+    [[nodiscard]] time_point next_deadline() const noexcept;
+
+    /// No new allocations from now on (508, reason draining); existing ones live on.
+    void stop_accepting() noexcept;
+    /// Ends allocations of one user, or of everybody, as far as `out` has room; returns whether any are left to end.
+    bool end_allocations_of(std::string_view realm, std::string_view username, time_point now, outbox&) noexcept;
+    bool end_all_allocations(time_point now, outbox&) noexcept;
+
+    [[nodiscard]] const relay_counters& counters() const noexcept;
+
+private:
+    struct state;
+    std::unique_ptr<state> state_;
+};
+
+} // namespace turn

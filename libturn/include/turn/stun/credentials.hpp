@@ -1,0 +1,63 @@
+#pragma once
+/// Long-term credentials and stateless nonces: RFC 8489, 9.2.
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "turn/packet.hpp"
+#include "turn/result.hpp"
+#include "turn/transport_address.hpp"
+
+namespace turn::stun {
+
+/// The HMAC key of a user: MD5 (16 bytes) or SHA-256 (32 bytes), RFC 8489, 9.2.2. Passwords are never kept.
+struct credential_key {
+    std::array<std::byte, 32> value{};
+    std::uint8_t size = 0;
+
+    [[nodiscard]] bytes view() const noexcept { return bytes(value).first(size); }
+};
+
+/// PRECIS OpaqueString (RFC 8265, 4.2): non-ASCII spaces become U+0020, then NFC; control characters, unassigned
+/// code points and bad UTF-8 are refused, so is the empty string. Errors: invalid_text.
+result<std::string> opaque_string(std::string_view text);
+
+/// MD5(username ":" OpaqueString(realm) ":" OpaqueString(password)), RFC 8489, 9.2.2. Errors: invalid_text.
+result<credential_key> long_term_key(std::string_view username, std::string_view realm, std::string_view password);
+/// The same text under SHA-256, for PASSWORD-ALGORITHM 2: RFC 8489, 18.5.1.2. Errors: invalid_text.
+result<credential_key> long_term_key_sha256(std::string_view username, std::string_view realm,
+                                            std::string_view password);
+
+/// The password that belongs to a time-limited `username` ("1735689600:ann"): base64(HMAC-SHA1(secret, username)),
+/// as in draft-uberti-behave-turn-rest-00, 2.2.
+std::string rest_password(std::string_view secret, std::string_view username);
+
+/// The 32 bytes every shard of a server shares: any shard verifies any shard's nonce.
+using nonce_secret = std::array<std::byte, 32>;
+nonce_secret make_nonce_secret();
+
+/// Nonces that need no memory: expiry, 64 random bits and HMAC(secret, client IP, both), in base64. Unique per
+/// challenge, verified by IP only (RFC 6062 data connections come from another port).
+class nonce_issuer {
+public:
+    static constexpr std::size_t text_size = 32;
+    using text = std::array<char, text_size>;
+    enum class verdict : std::uint8_t { valid, expired, foreign };
+
+    nonce_issuer(const nonce_secret&, std::chrono::seconds lifetime) noexcept;
+
+    /// `random`: 64 bits from a CSPRNG, fresh for every challenge.
+    [[nodiscard]] text issue(const transport_address& client, time_point now, std::uint64_t random) const noexcept;
+    /// `foreign`: not issued by this server to this IP address.
+    [[nodiscard]] verdict check(std::string_view nonce, const transport_address& client, time_point now) const noexcept;
+
+private:
+    nonce_secret secret_;
+    std::chrono::seconds lifetime_;
+};
+
+} // namespace turn::stun

@@ -1,0 +1,171 @@
+#include "net/tls_session.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <new>
+#include <utility>
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+namespace turn::net {
+
+/// A BIO over the bytes of the call that runs: no buffers of its own, and no copies but OpenSSL's.
+struct tls_session::ends {
+    static int read(BIO* bio, char* to, std::size_t room, std::size_t* taken) {
+        bytes& unread = static_cast<tls_session*>(BIO_get_data(bio))->unread_;
+        BIO_clear_retry_flags(bio);
+        *taken = std::min(room, unread.size());
+        if (*taken == 0) {
+            BIO_set_retry_read(bio); // more may come
+            return 0;
+        }
+        std::copy_n(unread.data(), *taken, reinterpret_cast<std::byte*>(to));
+        unread = unread.subspan(*taken);
+        return 1;
+    }
+
+    static int write(BIO* bio, const char* from, std::size_t size, std::size_t* written) {
+        std::vector<std::byte>* const out = static_cast<tls_session*>(BIO_get_data(bio))->out_;
+        BIO_clear_retry_flags(bio);
+        *written = 0;
+        if (!out) return 0;
+        const std::span data(reinterpret_cast<const std::byte*>(from), size);
+        try {
+            out->insert(out->end(), data.begin(), data.end());
+        } catch (const std::bad_alloc&) { // must not pass through C
+            return 0;
+        }
+        *written = size;
+        return 1;
+    }
+
+    static long control(BIO*, int what, long, void*) { return what == BIO_CTRL_FLUSH ? 1 : 0; }
+
+    static BIO_METHOD* new_method() {
+        BIO_METHOD* const m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "tls_session");
+        if (!m) return nullptr;
+        BIO_meth_set_read_ex(m, read);
+        BIO_meth_set_write_ex(m, write);
+        BIO_meth_set_ctrl(m, control);
+        return m;
+    }
+
+    static BIO* over(tls_session& session) {
+        // Never freed: sessions of any thread may need it until the process ends.
+        static const BIO_METHOD* const method = new_method();
+        BIO* const bio = method ? BIO_new(method) : nullptr;
+        if (!bio) return nullptr;
+        BIO_set_data(bio, &session);
+        BIO_set_init(bio, 1);
+        return bio;
+    }
+};
+
+tls_session::tls_session(const tls_context& context) : ssl_(context.new_session()) {
+    BIO* const bio = ssl_ ? ends::over(*this) : nullptr;
+    if (bio) {
+        SSL_set_bio(ssl_.get(), bio, bio);
+    } else {
+        failure_ = "out of memory";
+        state_ = state::failed;
+    }
+}
+
+tls_session::~tls_session() = default;
+
+std::size_t tls_session::receive(bytes ciphertext, std::span<std::byte> plaintext, std::vector<std::byte>& answer) {
+    assert(plaintext.size() >= ciphertext.size() + largest_record);
+    if (state_ == state::handshaking && !guard_.admits(ciphertext, SSL_version(ssl_.get()) == TLS1_2_VERSION)) {
+        failure_ = "ClientHello too large";
+        state_ = state::failed;
+        return 0;
+    }
+    ERR_clear_error();
+    unread_ = ciphertext;
+    out_ = &answer;
+    if (state_ == state::handshaking) {
+        const int outcome = SSL_do_handshake(ssl_.get());
+        established_ = outcome == 1;
+        if (established_)
+            state_ = state::open;
+        else
+            stopped(outcome);
+    }
+    const std::size_t came = state_ == state::open ? take(plaintext) : 0;
+    unread_ = {}; // what follows close_notify or a failure
+    out_ = nullptr;
+    return came;
+}
+
+/// Reads until the input is used up.
+std::size_t tls_session::take(std::span<std::byte> plaintext) {
+    std::size_t came = 0;
+    while (came < plaintext.size()) {
+        std::size_t n = 0;
+        const auto rest = plaintext.subspan(came);
+        const int outcome = SSL_read_ex(ssl_.get(), rest.data(), rest.size(), &n);
+        if (outcome != 1) {
+            stopped(outcome);
+            return came;
+        }
+        came += n;
+    }
+    fail(); // the caller's buffer is smaller than agreed, so something is lost
+    return came;
+}
+
+/// A call did not succeed: for want of input, which is no matter, or because the session is closed or has failed.
+void tls_session::stopped(int outcome) {
+    const int error = SSL_get_error(ssl_.get(), outcome);
+    if (error == SSL_ERROR_ZERO_RETURN) state_ = state::closed;
+    if (error != SSL_ERROR_ZERO_RETURN && error != SSL_ERROR_WANT_READ) fail();
+}
+
+void tls_session::fail() {
+    state_ = state::failed;
+    // The last is what TLS made of it; those before are from below.
+    const char* const words = ERR_reason_error_string(ERR_peek_last_error());
+    failure_ = words ? words : "no reason given";
+    ERR_clear_error();
+}
+
+bool tls_session::send(const datagram& message, std::vector<std::byte>& ciphertext) {
+    assert(state_ == state::open);
+    if (state_ != state::open) return false;
+    // OpenSSL makes one record of one contiguous buffer. The body goes as it is where it is alone; otherwise through
+    // memory that the thread's sessions share, as large as the largest message so far.
+    bytes whole = message.body;
+    if (!message.head.empty() || message.pad != 0) {
+        thread_local std::vector<std::byte> gathered;
+        gathered.assign(message.head.begin(), message.head.end());
+        gathered.insert(gathered.end(), message.body.begin(), message.body.end());
+        gathered.resize(message.size());
+        whole = gathered;
+    }
+    if (whole.empty()) return true;
+
+    ERR_clear_error();
+    const std::size_t before = ciphertext.size();
+    out_ = &ciphertext;
+    std::size_t taken = 0;
+    const bool sent = SSL_write_ex(ssl_.get(), whole.data(), whole.size(), &taken) == 1;
+    out_ = nullptr;
+    if (sent) return true;
+    ciphertext.resize(before);
+    fail();
+    return false;
+}
+
+void tls_session::close(std::vector<std::byte>& ciphertext) {
+    if (state_ != state::open && state_ != state::closed) return;
+    if ((SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) != 0) return;
+    ERR_clear_error();
+    out_ = &ciphertext;
+    SSL_shutdown(ssl_.get());
+    out_ = nullptr;
+    ERR_clear_error();
+}
+
+} // namespace turn::net

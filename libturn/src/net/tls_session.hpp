@@ -1,0 +1,68 @@
+#pragma once
+/// One TLS connection's cryptography without its socket: ciphertext in, plaintext out, and back.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "net/tls_context.hpp"
+#include "net/tls_hello_guard.hpp"
+#include "turn/packet.hpp"
+
+namespace turn::net {
+
+/// Used by one thread at a time. Nothing is buffered here but a record that has not arrived whole.
+class tls_session {
+public:
+    enum class state : std::uint8_t {
+        handshaking,
+        open,
+        closed, ///< the client said close_notify
+        failed, ///< the handshake or a record was wrong
+    };
+    static constexpr std::size_t largest_record = 16'384; ///< bytes of plaintext: RFC 8446, 5.1
+
+    /// `context` may end before the session. Without memory the session has failed from the start.
+    explicit tls_session(const tls_context& context);
+    ~tls_session();
+    tls_session(const tls_session&) = delete;
+    tls_session& operator=(const tls_session&) = delete;
+
+    /// Takes all of `ciphertext`, goes on with the handshake, appends to `answer` what must be written to the socket
+    /// (handshake messages, alerts, tickets), and puts plaintext into `plaintext`, which must be at least as large as
+    /// `ciphertext` plus largest_record. Returns how many bytes of plaintext came: also some before the session closed
+    /// or failed, none after.
+    std::size_t receive(bytes ciphertext, std::span<std::byte> plaintext, std::vector<std::byte>& answer);
+
+    /// Appends one record (or more, above largest_record) with head, body and pad zero bytes to `ciphertext`.
+    /// Precondition: now() == open, and no close() yet. False: out of memory or a failed session; nothing was appended,
+    /// and the session has failed.
+    bool send(const datagram& message, std::vector<std::byte>& ciphertext);
+
+    /// Appends close_notify, once, unless the handshake is not over or the session has failed. Nothing can be sent
+    /// after it; what the client still says is received until it closes, too.
+    void close(std::vector<std::byte>& ciphertext);
+
+    [[nodiscard]] state now() const noexcept { return state_; }
+    /// Whether the handshake has succeeded, whatever came after it, maybe in the same receive().
+    [[nodiscard]] bool established() const noexcept { return established_; }
+    /// Why it failed, in OpenSSL's words, such as "no shared cipher"; null if it did not. Lives as long as the process.
+    [[nodiscard]] const char* failure() const noexcept { return failure_; }
+
+private:
+    struct ends; ///< what OpenSSL reads from and writes to
+    std::size_t take(std::span<std::byte> plaintext);
+    void stopped(int outcome);
+    void fail();
+
+    session_ptr ssl_;
+    tls_hello_guard guard_{};
+    const char* failure_ = nullptr;
+    state state_ = state::handshaking;
+    bool established_ = false;
+    bytes unread_{};                        ///< while receive() runs
+    std::vector<std::byte>* out_ = nullptr; ///< while a call runs
+};
+
+} // namespace turn::net

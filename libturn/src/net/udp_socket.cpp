@@ -1,0 +1,91 @@
+#include "net/udp_socket.hpp"
+
+#include <fcntl.h>
+#include <linux/sock_diag.h>
+#include <netinet/udp.h>
+
+#include <array>
+
+#include "net/socket_address.hpp"
+#include "net/socket_option.hpp"
+
+namespace turn::net {
+namespace {
+
+// A listener hears all clients of its shard, a relay socket one client's peers. The kernel grants at most
+// net.core.rmem_max; the memory is only taken while packets wait.
+constexpr int listener_buffer = 4 * 1024 * 1024;
+
+/// 0: leave the system's.
+int wanted_buffer(int asked, socket_role role) noexcept {
+    if (asked > 0) return asked;
+    return role == socket_role::listener ? listener_buffer : 0;
+}
+
+} // namespace
+
+result<file_descriptor> open_udp_socket(const transport_address& local, const socket_options& options) noexcept {
+    const int family = kernel_family(local.family);
+    file_descriptor opened(::socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP));
+    if (!opened) return errc::io;
+    if (family == AF_INET6 && !set_option(opened.number(), IPPROTO_IPV6, IPV6_V6ONLY, 1)) return errc::io;
+
+    // Asked for any port, the kernel also picks those of this user's other SO_REUSEPORT groups: then, the option
+    // comes after bind, and the port is ours alone until the group's next member joins.
+    const bool any_port = local.port == 0;
+    if (options.reuse_port && !any_port && !set_option(opened.number(), SOL_SOCKET, SO_REUSEPORT, 1)) return errc::io;
+
+    socket_address name{};
+    const socklen_t size = to_socket_address(local, name);
+    if (::bind(opened.number(), &name.any, size) != 0) return errc::io;
+
+    if (options.reuse_port && any_port && !set_option(opened.number(), SOL_SOCKET, SO_REUSEPORT, 1)) return errc::io;
+    return opened;
+}
+
+result<void> configure_udp_socket(int descriptor, address_family family, const socket_options& options,
+                                  bool gro) noexcept {
+    const int flags = ::fcntl(descriptor, F_GETFL);
+    if (flags < 0 || ::fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) != 0) return errc::io;
+    if (::fcntl(descriptor, F_SETFD, FD_CLOEXEC) != 0) return errc::io;
+
+    if (const int size = wanted_buffer(options.receive_buffer, options.role);
+        size > 0 && !set_option(descriptor, SOL_SOCKET, SO_RCVBUF, size))
+        return errc::io;
+    if (const int size = wanted_buffer(options.send_buffer, options.role);
+        size > 0 && !set_option(descriptor, SOL_SOCKET, SO_SNDBUF, size))
+        return errc::io;
+
+    // Linux sets DF unless told otherwise; RFC 8656, 14 assumes it unset.
+    if (!set_dont_fragment(descriptor, family, false)) return errc::io;
+    if (!set_option(descriptor, SOL_SOCKET, SO_RXQ_OVFL, 1)) return errc::io;
+    if (gro && !set_option(descriptor, SOL_UDP, UDP_GRO, 1)) return errc::io;
+    return {};
+}
+
+bool set_dont_fragment(int descriptor, address_family family, bool on) noexcept {
+    // PROBE, not DO: what the kernel believes about the path must not refuse what the client wants to find out.
+    if (family == address_family::ipv4)
+        return set_option(descriptor, IPPROTO_IP, IP_MTU_DISCOVER, on ? IP_PMTUDISC_PROBE : IP_PMTUDISC_DONT);
+    return set_option(descriptor, IPPROTO_IPV6, IPV6_MTU_DISCOVER, on ? IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_DONT);
+}
+
+void drain_errors(int descriptor) noexcept {
+    constexpr int most_errors = 1024; // a bound, far above what a receive buffer's worth of them can be in practice
+    for (int i = 0; i < most_errors; ++i) {
+        msghdr nothing{};
+        if (::recvmsg(descriptor, &nothing, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) break;
+    }
+    int pending = 0;
+    socklen_t size = sizeof pending;
+    ::getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &pending, &size); // reading clears it
+}
+
+std::uint32_t kernel_drop_count(int descriptor) noexcept {
+    std::array<std::uint32_t, SK_MEMINFO_VARS> info{};
+    socklen_t size = sizeof info;
+    if (::getsockopt(descriptor, SOL_SOCKET, SO_MEMINFO, info.data(), &size) != 0) return 0;
+    return info[SK_MEMINFO_DROPS];
+}
+
+} // namespace turn::net

@@ -1,0 +1,212 @@
+#include "net/udp_sockets.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+#include <new>
+
+#include "net/probe.hpp"
+
+namespace turn::net {
+namespace {
+
+std::size_t index(socket_id id) noexcept {
+    return static_cast<std::size_t>(id);
+}
+
+} // namespace
+
+udp_sockets::udp_sockets(const packet_io_options& options, const abilities& kernel, file_descriptor epoll,
+                         std::size_t slot_size)
+    : kernel_(kernel), epoll_(std::move(epoll)), slots_(std::max<std::size_t>(options.batch, 1), slot_size),
+      ready_(std::max<std::size_t>(options.batch, 1)), trains_(kernel.gso ? kernel.max_segments : 1),
+      transmitter_(books_) {
+    received_.reserve(ready_.size());
+    senders_.reserve(coalescer::most_datagrams);
+}
+
+// --- sockets ---------------------------------------------------------------------------------------------------------
+
+result<socket_id> udp_sockets::open(const transport_address& local, const socket_options& options) {
+    auto opened = open_udp_socket(local, options);
+    if (!opened) return opened.error();
+    return watch(std::move(*opened), options);
+}
+
+result<socket_id> udp_sockets::adopt(int number, const socket_options& options) {
+    return watch(file_descriptor(number), options);
+}
+
+result<socket_id> udp_sockets::watch(file_descriptor opened, const socket_options& options) {
+    const auto local = bound_address(opened.number());
+    if (!local) return local.error();
+    if (const auto ok = configure_udp_socket(opened.number(), local->family, options, kernel_.gro); !ok)
+        return ok.error();
+
+    const bool reuse = !free_ids_.empty();
+    const auto id = reuse ? free_ids_.back() : socket_id{static_cast<std::uint32_t>(sockets_.size())};
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u32 = static_cast<std::uint32_t>(id);
+    if (::epoll_ctl(epoll_.number(), EPOLL_CTL_ADD, opened.number(), &event) != 0) return errc::io;
+
+    if (reuse)
+        free_ids_.pop_back();
+    else
+        sockets_.emplace_back();
+    udp_socket& socket = sockets_[index(id)];
+    socket.drops_seen = kernel_drop_count(opened.number());
+    socket.handle = std::move(opened);
+    socket.local = *local;
+    socket.largest_segment = kernel_.gso ? largest_payload : 0;
+    socket.first_train = socket.last_train = train::none;
+    return id;
+}
+
+int udp_sockets::release(socket_id id) {
+    return forget(id).release();
+}
+
+void udp_sockets::close(socket_id id) {
+    forget(id).reset();
+}
+
+/// Without EPOLL_CTL_DEL a descriptor that somebody duplicated would go on reporting.
+file_descriptor udp_sockets::forget(socket_id id) noexcept {
+    udp_socket* const socket = find(id);
+    if (socket == nullptr) return {};
+    ::epoll_ctl(epoll_.number(), EPOLL_CTL_DEL, socket->handle.number(), nullptr);
+    book_kernel_drops(*socket, kernel_drop_count(socket->handle.number()));
+    resting_ids_.push_back(id);
+    return std::move(socket->handle);
+}
+
+transport_address udp_sockets::local_address(socket_id id) const {
+    const udp_socket* const socket = find(id);
+    return socket == nullptr ? transport_address{} : socket->local;
+}
+
+int udp_sockets::descriptor(socket_id id) const {
+    const udp_socket* const socket = find(id);
+    return socket == nullptr ? -1 : socket->handle.number();
+}
+
+const udp_socket* udp_sockets::find(socket_id id) const noexcept {
+    return index(id) < sockets_.size() && sockets_[index(id)].handle ? &sockets_[index(id)] : nullptr;
+}
+
+udp_socket* udp_sockets::find(socket_id id) noexcept {
+    return index(id) < sockets_.size() && sockets_[index(id)].handle ? &sockets_[index(id)] : nullptr;
+}
+
+// --- receiving -------------------------------------------------------------------------------------------------------
+
+/// Sockets that were ready when the slots ran out come first next time, before epoll is asked again: one that always
+/// fills all slots delays the others by one batch, not for ever.
+std::span<const packet> udp_sockets::receive() {
+    // An id rests until here, so that what was still queued for a closed socket cannot leave through a new one.
+    free_ids_.insert(free_ids_.end(), resting_ids_.begin(), resting_ids_.end());
+    resting_ids_.clear();
+    received_.clear();
+    slots_.clear();
+
+    for (bool asked = false; !slots_.full();) {
+        if (next_ready_ == ready_count_ && (std::exchange(asked, true) || !find_ready())) break;
+        take_turn(ready_[next_ready_++]);
+    }
+    return received_;
+}
+
+bool udp_sockets::find_ready() noexcept {
+    const int n = ::epoll_wait(epoll_.number(), ready_.data(), static_cast<int>(ready_.size()), 0);
+    next_ready_ = 0;
+    ready_count_ = n > 0 ? static_cast<std::size_t>(n) : 0;
+    return ready_count_ > 0;
+}
+
+void udp_sockets::take_turn(const epoll_event& event) noexcept {
+    const socket_id id{event.data.u32};
+    udp_socket* const socket = find(id);
+    if (socket == nullptr) return; // closed since epoll said so
+    if ((event.events & EPOLLERR) != 0) drain_errors(socket->handle.number());
+
+    // An error instead of packets ends the turn, not the socket: what waits behind it keeps epoll ready.
+    ++books_.receive_calls;
+    for (std::size_t slot = slots_.used(), end = slot + slots_.fill(socket->handle.number()); slot < end; ++slot)
+        deliver(id, *socket, slots_[slot]);
+}
+
+void udp_sockets::deliver(socket_id id, udp_socket& socket, const receive_slots::arrival& a) noexcept {
+    if (a.drops) book_kernel_drops(socket, *a.drops);
+    if (a.truncated) {
+        ++books_.receive_truncated;
+        return;
+    }
+    const packet& p = received_.emplace_back(packet{id, a.from, a.data, a.stride});
+    books_.received_packets.add(p.segments());
+    books_.received_bytes.add(p.data.size());
+}
+
+void udp_sockets::book_kernel_drops(udp_socket& socket, std::uint32_t drops) noexcept {
+    const std::uint32_t delta = drops - socket.drops_seen; // modulo 2^32, as the kernel counts
+    if (delta > 0x80000000U) return;                       // an older report than the one we have
+    books_.kernel_drops.add(delta);
+    socket.drops_seen = drops;
+}
+
+// --- sending ---------------------------------------------------------------------------------------------------------
+
+void udp_sockets::send(std::span<const datagram> datagrams) {
+    while (!datagrams.empty()) {
+        const auto batch = datagrams.first(std::min(datagrams.size(), coalescer::most_datagrams));
+        datagrams = datagrams.subspan(batch.size());
+
+        trains_.clear();
+        senders_.clear();
+        for (std::uint32_t i = 0; i < batch.size(); ++i) {
+            if (!may_leave(batch[i])) continue;
+            udp_socket& socket = sockets_[index(batch[i].via)];
+            const auto [t, is_new] = trains_.add(batch, i, socket.largest_segment);
+            if (!is_new) continue;
+            if (socket.first_train == train::none) {
+                socket.first_train = t;
+                senders_.push_back(batch[i].via);
+            } else
+                trains_[socket.last_train].next_of_socket = t;
+            socket.last_train = t;
+        }
+
+        for (const socket_id id : senders_) {
+            udp_socket& socket = sockets_[index(id)];
+            transmitter_.send(socket, batch, trains_);
+            socket.first_train = socket.last_train = train::none;
+        }
+    }
+}
+
+/// What needs no kernel to know. Port 0 is refused here because the kernel's EINVAL would look like one about trains.
+bool udp_sockets::may_leave(const datagram& d) noexcept {
+    if (find(d.via) == nullptr)
+        transmitter_.drop(d, reason::socket_closed);
+    else if (d.size() > largest_payload)
+        transmitter_.drop(d, reason::too_big);
+    else if (d.to.port == 0)
+        transmitter_.drop(d, reason::send_refused);
+    else
+        return true;
+    return false;
+}
+
+result<std::unique_ptr<packet_io>> make_packet_io(const packet_io_options& options) {
+    file_descriptor epoll(::epoll_create1(EPOLL_CLOEXEC));
+    if (!epoll) return errc::io;
+    const abilities kernel = options.segmentation ? probe_abilities() : abilities{};
+    auto made = std::make_unique<udp_sockets>(options, kernel, std::move(epoll));
+    if (!*made) {
+        errno = ENOMEM;
+        return errc::io;
+    }
+    return std::unique_ptr<packet_io>(std::move(made));
+}
+
+} // namespace turn::net

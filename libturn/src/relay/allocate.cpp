@@ -1,0 +1,225 @@
+/// Allocate: RFC 8656, 7.2.
+
+#include <algorithm>
+
+#include "relay/state.hpp"
+
+namespace turn {
+
+namespace {
+
+/// What an Allocate asks for, when it may ask for it. RFC 8656, 7.2 items 3 to 9: all the 400s come first.
+struct wishes {
+    address_family family = address_family::ipv4;
+    bool additional_ipv6 = false;
+    port_wish port = port_wish::any;
+    std::optional<relay_addresses::token> token{};
+    std::optional<std::chrono::seconds> lifetime{};
+};
+
+/// The attribute when present and good, nothing when absent; anything else is remembered in `bad`.
+template <class A>
+std::optional<typename A::value_type> optional_attribute(const stun::message_view& m, bool& bad) {
+    const auto value = m.get<A>();
+    if (value) return *value;
+    bad = bad || value.error() != errc::missing_attribute;
+    return std::nullopt;
+}
+
+outcome read_wishes(const stun::message_view& m, wishes& w) {
+    const auto transport = m.get<stun::requested_transport>();
+    if (!transport) return bad_request(transport.error());
+
+    bool bad = false;
+    const auto even_port = optional_attribute<stun::even_port>(m, bad);
+    const auto family = optional_attribute<stun::requested_address_family>(m, bad);
+    const auto additional = optional_attribute<stun::additional_address_family>(m, bad);
+    w.token = optional_attribute<stun::reservation_token>(m, bad);
+    w.lifetime = optional_attribute<stun::lifetime>(m, bad);
+    if (bad) return bad_request(reason::bad_attribute);
+    if (w.token && (even_port || family || additional)) return bad_request(reason::bad_attribute);
+    if (family && additional) return bad_request(reason::bad_attribute);
+    if (additional && *additional != address_family::ipv6) return bad_request(reason::bad_attribute);
+    if (additional && even_port && even_port->reserve_next) return bad_request(reason::bad_attribute);
+
+    if (*transport != stun::requested_transport::udp) return {.code = 442, .why = reason::unsupported_transport};
+
+    if (family && *family != address_family::ipv4 && *family != address_family::ipv6)
+        return {.code = 440, .why = reason::unsupported_family};
+
+    w.family = family.value_or(address_family::ipv4);
+    w.additional_ipv6 = additional.has_value();
+    if (even_port) w.port = even_port->reserve_next ? port_wish::even_and_reserve_next : port_wish::even;
+    return success;
+}
+
+/// The success response of an allocation, the first time and for each retransmission of the request.
+reply describe_success(const allocation& a, time_point now) {
+    reply content;
+    auto expires = time_point::min();
+    for (const auto& r : a.relays) {
+        if (!r.exists()) continue;
+        content.relayed[content.relayed_count++] = r.advertised;
+        expires = std::max(expires, r.expires);
+    }
+    if (a.additional_family_error != 0)
+        content.address_error = {a.additional_family_missing, a.additional_family_error, {}};
+    content.lifetime = std::chrono::ceil<std::chrono::seconds>(expires - now);
+    content.reservation = a.reservation;
+    content.mapped = a.client.client;
+    return content;
+}
+
+reason why_not(errc error) noexcept {
+    switch (error) {
+    case errc::not_found:
+        return reason::bad_token;
+    case errc::no_capacity:
+        return reason::no_ports;
+    default:
+        return reason::no_descriptors;
+    }
+}
+
+/// The relayed transport addresses of an allocation in the making: given back unless kept.
+class bound_addresses {
+public:
+    explicit bound_addresses(relay_addresses& pool) noexcept : pool_(pool) {}
+    bound_addresses(const bound_addresses&) = delete;
+    bound_addresses& operator=(const bound_addresses&) = delete;
+    ~bound_addresses() {
+        for (const auto& b : bound_)
+            if (b) pool_.cancel(*b);
+    }
+
+    /// 440 or 508 when there is no such address.
+    outcome bind(address_family family, port_wish wish, time_point now) {
+        if (!pool_.supports(family)) return {.code = 440, .why = reason::unsupported_family};
+        return keep(pool_.bind(family, wish, now));
+    }
+    outcome redeem(const relay_addresses::token& token, time_point now) { return keep(pool_.redeem(token, now)); }
+
+    [[nodiscard]] const std::array<std::optional<relay_addresses::bound>, 2>& all() const noexcept { return bound_; }
+    void hand_over() noexcept { bound_ = {}; }
+
+private:
+    outcome keep(const result<relay_addresses::bound>& b) {
+        if (!b) return insufficient_capacity(why_not(b.error()));
+        bound_[family_index(b->address.family)] = *b;
+        return success;
+    }
+
+    relay_addresses& pool_;
+    std::array<std::optional<relay_addresses::bound>, 2> bound_{};
+};
+
+/// One unit of the user's quota: given back unless kept.
+class quota_unit {
+public:
+    quota_unit(allocation_quota& quota, std::string_view realm, std::string_view account, std::size_t limit)
+        : quota_(quota), realm_(realm), account_(account), refused_(quota.acquire(realm, account, limit)) {}
+    quota_unit(const quota_unit&) = delete;
+    quota_unit& operator=(const quota_unit&) = delete;
+    ~quota_unit() {
+        if (refused_ == reason::none && !kept_) quota_.release(realm_, account_);
+    }
+    [[nodiscard]] reason refused() const noexcept { return refused_; }
+    void keep() noexcept { kept_ = true; }
+
+private:
+    allocation_quota& quota_;
+    std::string_view realm_, account_;
+    reason refused_;
+    bool kept_ = false;
+};
+
+} // namespace
+
+/// RFC 8656, 7.2: the lifetime that is granted for the one asked for, clamped to [default, max].
+std::chrono::seconds relay::state::granted_lifetime(std::optional<std::chrono::seconds> wanted) const noexcept {
+    if (!wanted) return options_.default_lifetime;
+    return std::max(options_.default_lifetime, std::min(*wanted, options_.max_lifetime));
+}
+
+outcome relay::state::allocate(request& r, reply& content, outbox& out) {
+    if (r.slot != request::no_slot) {
+        const allocation& existing = allocations_[r.slot];
+        if (existing.created_by != r.message.id() || existing.username != r.username)
+            return {.code = 437, .why = reason::allocation_mismatch};
+        content = describe_success(existing, r.now);
+        return success;
+    }
+    wishes w;
+    if (const outcome o = read_wishes(r.message, w); o.code != 0) return o;
+    if (draining_) return insufficient_capacity(reason::draining);
+
+    const std::string_view realm = listeners_[r.listener].realm;
+    const std::string_view account = r.user == nullptr || r.user->account.empty() ? r.username : r.user->account;
+    quota_unit unit(services_.quota, realm, account, r.user == nullptr ? 0 : r.user->allocation_limit);
+    if (unit.refused() == reason::quota_user) return {.code = 486, .why = reason::quota_user};
+    if (unit.refused() != reason::none || allocations_.size() >= options_.max_allocations)
+        return insufficient_capacity(reason::quota_total);
+
+    bound_addresses bound(services_.addresses);
+    outcome missing = success; // what a dual request did not get
+    address_family missing_family{};
+    if (w.token) {
+        if (const outcome o = bound.redeem(*w.token, r.now); o.code != 0) return o;
+    } else {
+        const outcome first = bound.bind(w.family, w.port, r.now);
+        if (!w.additional_ipv6 && first.code != 0) return first;
+        const outcome second = w.additional_ipv6 ? bound.bind(address_family::ipv6, w.port, r.now) : success;
+        if (first.code != 0 && second.code != 0) return first.code == 508 ? first : second;
+        missing = first.code != 0 ? first : second;
+        missing_family = first.code != 0 ? address_family::ipv4 : address_family::ipv6;
+    }
+
+    // Everything that may run out of memory comes before the first change that has to be undone by hand.
+    allocation a;
+    a.id = allocation_id{next_allocation_};
+    a.client = r.tuple;
+    a.listener = r.listener;
+    a.key = r.key;
+    a.username = r.username;
+    a.account = account;
+    a.created_by = r.message.id();
+    a.created = r.now;
+    a.additional_family_error = missing.code;
+    a.additional_family_missing = missing_family;
+    const time_point expires = r.now + granted_lifetime(w.lifetime);
+    std::size_t last_socket = 0;
+    for (const auto& b : bound.all()) {
+        if (!b) continue;
+        a.relayed(b->address.family) = {b->id, b->address, expires};
+        if (b->reservation) a.reservation = b->reservation;
+        last_socket = std::max(last_socket, static_cast<std::size_t>(b->id));
+    }
+    if (last_socket >= sockets_.size()) sockets_.resize(last_socket + 1);
+    const slot s = allocations_.emplace(std::move(a));
+    try {
+        deadlines_.reserve(deadline_of(s));
+        by_tuple_.insert(r.tuple, s);
+    } catch (const std::bad_alloc&) {
+        allocations_.erase(s);
+        throw;
+    }
+
+    const allocation& made = allocations_[s];
+    for (const auto& relayed : made.relays)
+        if (relayed.exists())
+            sockets_[static_cast<std::size_t>(relayed.id)] = {
+                .what = socket_entry::kind::relay, .family = relayed.advertised.family, .index = s};
+    schedule(s);
+    unit.keep();
+    bound.hand_over();
+    next_allocation_ += services_.allocation_id_step;
+    ++books_.allocations;
+    ++books_.allocations_created;
+    if (is_stream(r.tuple.via)) out.ask(connection_claimed{r.tuple.via, true});
+    r.slot = s;
+    content = describe_success(made, r.now);
+    if (services_.events != nullptr) services_.events->allocation_created(describe(made));
+    return success;
+}
+
+} // namespace turn

@@ -1,0 +1,292 @@
+/// Demultiplexing and forwarding: RFC 8656, 11.3, 12.6 and 12.7. The path every relayed packet takes.
+
+#include "turn/relay.hpp"
+
+#include <utility>
+
+#include "base/crypto.hpp"
+#include "relay/state.hpp"
+#include "turn/channel_data.hpp"
+
+namespace turn {
+
+namespace {
+
+/// What a datagram is, by its first two bits: RFC 8656, 12 and RFC 7983.
+enum class kind : std::uint8_t { stun, channel_data, neither };
+kind kind_of(bytes segment) noexcept {
+    if (segment.empty()) return kind::neither;
+    const unsigned leading_bits = std::to_integer<unsigned>(segment[0]) >> 6;
+    return leading_bits == 0 ? kind::stun : leading_bits == 1 ? kind::channel_data : kind::neither;
+}
+
+stun::credential_key random_key() noexcept {
+    stun::credential_key key;
+    key.size = 16;
+    crypto::random(std::span(key.value).first(key.size));
+    return key;
+}
+
+} // namespace
+
+relay::state::state(relay_options options, relay_services services, const stun::nonce_secret& secret)
+    : options_(std::move(options)), services_(services), nonces_(secret, options_.nonce_lifetime),
+      by_tuple_(five_tuple_hash{{crypto::random64()}}), lookups_(options_.max_lookups, {crypto::random64()}),
+      budget_(options_.unauthenticated_bytes_per_second, options_.unauthenticated_exempt, {crypto::random64()}),
+      dummy_key_(random_key()), next_allocation_(services.first_allocation_id), next_indication_(crypto::random64()) {}
+
+/// Whoever ends a relay without end_all_allocations() still gives quota units back.
+relay::state::~state() {
+    for (slot s = 0; s < allocations_.end(); ++s)
+        if (const allocation* a = allocations_.find(s))
+            services_.quota.release(listeners_[a->listener].realm, a->account);
+}
+
+void relay::state::drop(direction way, reason why) noexcept {
+    ++books_.dropped[static_cast<std::size_t>(way)][static_cast<std::size_t>(why)];
+}
+
+relay::state::slot relay::state::find(const five_tuple& tuple) const noexcept {
+    return by_tuple_.find(tuple);
+}
+
+void relay::state::handle_segment(const packet& p, bytes segment, const socket_entry& socket, slot& found,
+                                  time_point now, outbox& out) {
+    switch (socket.what) {
+    case socket_entry::kind::clients:
+        ++books_.from_clients.packets;
+        books_.from_clients.bytes.add(segment.size());
+        return from_client(p, segment, socket.index, found, now, out);
+    case socket_entry::kind::relay:
+        ++books_.from_peers.packets;
+        books_.from_peers.bytes.add(segment.size());
+        return from_peer(p, segment, socket, now, out);
+    case socket_entry::kind::unknown: {
+        // Received before the allocation or the connection ended, handled after.
+        const bool client = is_stream(p.via);
+        auto& from = client ? books_.from_clients : books_.from_peers;
+        ++from.packets;
+        from.bytes.add(segment.size());
+        return drop(client ? direction::up : direction::down, reason::socket_closed);
+    }
+    }
+}
+
+void relay::state::from_client(const packet& p, bytes segment, std::uint32_t listener, slot& found, time_point now,
+                               outbox& out) {
+    switch (kind_of(segment)) {
+    case kind::channel_data:
+        return channel_data_up(segment, found, now, out);
+    case kind::stun:
+        return stun_message(p, segment, listener, found, now, out);
+    case kind::neither:
+        return drop(direction::up, reason::malformed);
+    }
+}
+
+/// RFC 8656, 12.6. A bound channel suffices: no permission is asked for on the way up.
+void relay::state::channel_data_up(bytes segment, slot s, time_point now, outbox& out) {
+    if (s == request::no_slot) return drop(direction::up, reason::no_allocation);
+    const auto message = channel_data::parse(segment);
+    if (!message) {
+        return drop(direction::up, message.error() == errc::truncated ? reason::truncated_data : reason::malformed);
+    }
+    allocation& a = allocations_[s];
+    const channel* c = a.find_channel(message->number);
+    if (c == nullptr || c->expires <= now) return drop(direction::up, reason::no_channel);
+    if (message->payload.size() > largest_datagram) return drop(direction::up, reason::too_big); // a stream's may be
+
+    count_relayed(a, direction::up, message->payload.size());
+    out.send({.via = a.relayed(c->peer.family).id, .to = c->peer, .body = message->payload, .way = direction::up});
+}
+
+void relay::state::stun_message(const packet& p, bytes segment, std::uint32_t listener, slot& found, time_point now,
+                                outbox& out) {
+    const auto message = stun::message_view::parse(segment);
+    if (!message) return drop(direction::up, reason::malformed);
+    if (message->has_fingerprint() && !message->check_fingerprint())
+        return drop(direction::up, reason::fingerprint_mismatch);
+
+    using stun::message_class;
+    using stun::method;
+    const method m = message->method();
+    if (message->cls() == message_class::indication) return indication(*message, found, now, out);
+    if (message->cls() != message_class::request) return drop(direction::up, reason::unexpected_class);
+
+    request r{.message = *message,
+              .tuple = {p.via, p.from},
+              .listener = listener,
+              .now = now,
+              .slot = found,
+              .proven = found != request::no_slot || is_stream(p.via)}; // a connection is a proof
+    switch (m) {
+    case method::binding: {
+        reply content;
+        const outcome o = binding(r, content);
+        return answer(r, o, content, out);
+    }
+    case method::allocate:
+    case method::refresh:
+    case method::create_permission:
+    case method::channel_bind:
+        if (!options_.relaying) return drop(direction::up, reason::relay_disabled);
+        authenticate(r, out);
+        found = find(r.tuple);
+        return;
+    case method::send:
+    case method::data:
+        return drop(direction::up, reason::unexpected_class);
+    }
+    drop(direction::up, reason::unknown_method);
+}
+
+/// RFC 8489, 6.3.2: never answered.
+void relay::state::indication(const stun::message_view& message, slot s, time_point now, outbox& out) {
+    switch (message.method()) {
+    case stun::method::send:
+        if (!options_.relaying) return drop(direction::up, reason::relay_disabled);
+        return send_indication(message, s, now, out);
+    case stun::method::binding:
+        if (message.unknown_required({}) != 0) return drop(direction::up, reason::unknown_attribute);
+        ++books_.absorbed;
+        return;
+    case stun::method::data:
+    case stun::method::allocate:
+    case stun::method::refresh:
+    case stun::method::create_permission:
+    case stun::method::channel_bind:
+        return drop(direction::up, reason::unexpected_class);
+    }
+    drop(direction::up, reason::unknown_method);
+}
+
+/// RFC 8489, 6.3.1.1.
+outcome relay::state::binding(const request& r, reply& content) {
+    if (const outcome o = require_known(r, content); o.code != 0) return o;
+    content.mapped = r.tuple.client;
+    return success;
+}
+
+/// RFC 8656, 11.3: permission first, then the channel if there is one.
+void relay::state::from_peer(const packet& p, bytes segment, const socket_entry& socket, time_point now, outbox& out) {
+    allocation& a = allocations_[socket.index];
+    const permission* allowed = a.find_permission(p.from);
+    if (allowed == nullptr || allowed->expires <= now) return drop(direction::down, reason::no_permission);
+
+    const channel* c = a.find_channel(p.from);
+    if (c == nullptr || c->expires <= now) return data_indication(a, p.from, segment, out);
+
+    const bool stream = is_stream(a.client.via);
+    if (!stream && segment.size() + channel_data_header_size > largest_datagram)
+        return drop(direction::down, reason::too_big);
+    const auto header = channel_data_header(c->number, static_cast<std::uint16_t>(segment.size()));
+    const std::span<std::byte> head = out.scratch(header.size());
+    std::copy(header.begin(), header.end(), head.begin());
+
+    count_relayed(a, direction::down, segment.size());
+    out.send({.via = a.client.via,
+              .to = a.client.client,
+              .head = head,
+              .body = segment,
+              .pad = static_cast<std::uint8_t>(stream ? padding_of(segment.size()) : 0), // RFC 8656, 12.5
+              .way = direction::down});
+}
+
+relay::relay(relay_options options, relay_services services, const stun::nonce_secret& secret)
+    : state_(std::make_unique<state>(std::move(options), services, secret)) {}
+relay::~relay() = default;
+relay::relay(relay&&) noexcept = default;
+
+listener_id relay::add_listener(socket_id id, listener_options options) {
+    const listener_id added = add_stream_listener(std::move(options));
+    state_->serve_clients(state_->sockets_, id, added);
+    return added;
+}
+
+listener_id relay::add_stream_listener(listener_options options) {
+    state_->listeners_.push_back(std::move(options));
+    return listener_id{static_cast<std::uint32_t>(state_->listeners_.size() - 1)};
+}
+
+bool relay::connected(socket_id id, listener_id listener) noexcept try {
+    state_->serve_clients(state_->connections_, id, listener);
+    return true;
+} catch (const std::bad_alloc&) {
+    return false;
+}
+
+void relay::disconnected(socket_id id, const transport_address& client, time_point now, outbox& out) noexcept {
+    state_->disconnected(id, client, now, out);
+}
+
+void relay::handle(std::span<const packet> batch, batch_cursor& at, time_point now, outbox& out) noexcept {
+    state& s = *state_;
+    if (s.deadlines_.next() <= now) s.tick(now, out);
+    for (; at.packet < batch.size(); ++at.packet, at.segment = 0) {
+        const packet& p = batch[at.packet];
+        // All segments of a train share the 5-tuple: it is looked up once.
+        state::slot found = request::no_slot;
+        if (s.entry_of(p.via).what == state::socket_entry::kind::clients) found = s.find({p.via, p.from});
+        for (const std::size_t segments = p.segments(); at.segment < segments; ++at.segment) {
+            if (!out.has_room()) return;
+            s.handle_segment(p, p.segment(at.segment), s.entry_of(p.via), found, now, out);
+        }
+    }
+}
+
+void relay::credential_found(ticket_id ticket, const credential_answer& found, time_point now, outbox& out) noexcept {
+    state& s = *state_;
+    const auto i = s.lookups_.find(ticket);
+    if (i == lookup_table::none) return;
+    s.deadlines_.remove(s.deadline_of_lookup(i));
+    const auto parked = s.lookups_.take(i);
+    s.books_.pending.subtract(1);
+
+    const auto message = stun::message_view::parse(parked.request);
+    assert(message); // it was parsed before it was parked
+    request r{.message = *message,
+              .tuple = parked.key.tuple,
+              .listener = s.entry_of(parked.key.tuple.via).index,
+              .now = now,
+              .slot = s.find(parked.key.tuple),
+              .proven = true};
+    s.verify(r, found, out);
+}
+
+void relay::tick(time_point now, outbox& out) noexcept {
+    state_->tick(now, out);
+}
+
+time_point relay::next_deadline() const noexcept {
+    return state_->deadlines_.next();
+}
+
+void relay::stop_accepting() noexcept {
+    state_->draining_ = true;
+}
+
+bool relay::end_all_allocations(time_point now, outbox& out) noexcept {
+    for (state::slot s = 0; s < state_->allocations_.end(); ++s) {
+        if (state_->allocations_.find(s) == nullptr) continue;
+        if (!out.has_room()) return true;
+        state_->end_allocation(s, allocation_end::shutdown, now, out);
+    }
+    return false;
+}
+
+bool relay::end_allocations_of(std::string_view realm, std::string_view username, time_point now,
+                               outbox& out) noexcept {
+    for (state::slot s = 0; s < state_->allocations_.end(); ++s) {
+        const allocation* a = state_->allocations_.find(s);
+        if (a == nullptr || a->username != username || state_->listeners_[a->listener].realm != realm) continue;
+        if (!out.has_room()) return true;
+        state_->end_allocation(s, allocation_end::user_removed, now, out);
+    }
+    return false;
+}
+
+const relay_counters& relay::counters() const noexcept {
+    return state_->books_;
+}
+
+} // namespace turn

@@ -1,0 +1,171 @@
+#pragma once
+/// The inside of turn::relay, shared by the files of this folder: one file per method, one function per step.
+
+#include <optional>
+#include <vector>
+
+#include "base/deadline_queue.hpp"
+#include "base/flat_table.hpp"
+#include "base/slot_map.hpp"
+#include "relay/byte_budget.hpp"
+#include "relay/lookups.hpp"
+#include "relay/tables.hpp"
+#include "turn/relay.hpp"
+#include "turn/stun/attributes.hpp"
+
+namespace turn {
+
+inline constexpr std::size_t largest_datagram = 65507; ///< what fits into a UDP datagram over IPv4
+
+/// A request's fate: success (code 0), or the ERROR-CODE it is answered with and why.
+struct outcome {
+    std::uint16_t code = 0;
+    reason why = reason::none;
+    // What the observer is told beside it.
+    transport_address peer{};
+    std::string_view rule{};
+    std::chrono::seconds expired_for{0};
+};
+inline constexpr outcome success{};
+outcome bad_request(reason why) noexcept;           ///< 400
+outcome insufficient_capacity(reason why) noexcept; ///< 508
+/// 400 for the attribute that get<>() did not yield.
+outcome bad_request(errc error) noexcept;
+
+/// What an answer carries beside what every answer carries.
+struct reply {
+    std::optional<transport_address> mapped{};
+    std::array<transport_address, 2> relayed{};
+    std::size_t relayed_count = 0;
+    std::optional<std::chrono::seconds> lifetime{};
+    std::optional<relay_addresses::token> reservation{};
+    std::optional<stun::address_error_code::value_type> address_error{};
+    stun::unknown_attributes::value_type unknown{};
+};
+
+/// One request on its way through authentication to its handler. Borrows the message.
+struct request {
+    const stun::message_view& message;
+    five_tuple tuple;
+    std::uint32_t listener = 0;
+    time_point now{};
+    slot_map<allocation>::index slot = no_slot; ///< of the 5-tuple's allocation
+    /// The source has shown that it hears us: it owns the allocation, or its nonce is one we sent there.
+    bool proven = false;
+    std::string_view username{};
+    stun::credential_key key{};       ///< size 0: the answer is not signed
+    const credential* user = nullptr; ///< null: anonymous, or known by the allocation's key
+
+    static constexpr slot_map<allocation>::index no_slot = 0xffffffffU;
+};
+
+struct relay::state {
+    state(relay_options, relay_services, const stun::nonce_secret&);
+    ~state();
+
+    using slot = slot_map<allocation>::index;
+
+    /// What a socket id stands for.
+    struct socket_entry {
+        /// `clients`: a listener's socket, or a connection of one of its clients.
+        enum class kind : std::uint8_t { unknown, clients, relay } what = kind::unknown;
+        address_family family{}; ///< of a relay socket
+        std::uint32_t index = 0; ///< of the listener or the allocation
+    };
+    /// `unknown` when nobody told us of it.
+    [[nodiscard]] socket_entry entry_of(socket_id id) const noexcept {
+        const auto& table = is_stream(id) ? connections_ : sockets_;
+        const std::size_t i = index_of(id);
+        return i < table.size() ? table[i] : socket_entry{};
+    }
+
+    // relay.cpp: demultiplex and forward
+    void handle_segment(const packet&, bytes segment, const socket_entry&, slot& found, time_point now, outbox&);
+    void from_client(const packet&, bytes segment, std::uint32_t listener, slot& found, time_point now, outbox&);
+    void channel_data_up(bytes segment, slot, time_point now, outbox&);
+    void stun_message(const packet&, bytes segment, std::uint32_t listener, slot& found, time_point now, outbox&);
+    void indication(const stun::message_view&, slot, time_point now, outbox&);
+    void from_peer(const packet&, bytes segment, const socket_entry&, time_point now, outbox&);
+    void drop(direction, reason) noexcept;
+    /// Books one datagram with `size` bytes of application data, for the allocation and for the relay.
+    void count_relayed(allocation& a, direction way, std::size_t size) noexcept {
+        const bool up = way == direction::up;
+        ++(up ? a.used.packets_up : a.used.packets_down);
+        (up ? a.used.bytes_up : a.used.bytes_down) += size;
+        auto& relayed = books_.relayed[static_cast<std::size_t>(way)];
+        ++relayed.packets;
+        relayed.bytes.add(size);
+    }
+    [[nodiscard]] slot find(const five_tuple&) const noexcept;
+
+    // indication.cpp
+    void send_indication(const stun::message_view&, slot, time_point now, outbox&);
+    /// Precondition: out.has_room().
+    void data_indication(allocation&, const transport_address& peer, bytes data, outbox&);
+
+    // authenticate.cpp
+    void authenticate(request&, outbox&);
+    /// The look-up has ended; `expired_nonce` was found out before it.
+    void verify(request&, const credential_answer&, outbox&);
+    void authenticated(request&, outbox&);
+    void park(request&, outbox&);
+    [[nodiscard]] outcome integrity_failure(reason why) const noexcept;
+    /// Verifies with the first key that fits and puts it into r.key.
+    [[nodiscard]] bool verify_with(request&, const credential&) const noexcept;
+
+    // One file per method
+    outcome binding(const request&, reply&);
+    /// 420 when the request has comprehension-required attributes that we do not know. RFC 8489, 6.3.1.
+    [[nodiscard]] outcome require_known(const request&, reply&) const noexcept;
+    outcome allocate(request&, reply&, outbox&);
+    outcome refresh(request&, reply&, outbox&);
+    outcome create_permission(request&);
+    outcome channel_bind(request&);
+
+    // answer.cpp
+    void answer(const request&, const outcome&, const reply&, outbox&);
+
+    // lifetimes.cpp: what is alive and when it ends
+    void serve_clients(std::vector<socket_entry>& table, socket_id, listener_id);
+    void disconnected(socket_id, const transport_address& client, time_point now, outbox&) noexcept;
+    void schedule(slot) noexcept;
+    void expire(slot, time_point now, outbox&) noexcept;
+    void end_family(slot, address_family, outbox&) noexcept;
+    void end_allocation(slot, allocation_end, time_point now, outbox&) noexcept;
+    void lookup_timed_out(lookup_table::index, time_point now, outbox&) noexcept;
+    void tick(time_point now, outbox&) noexcept;
+    [[nodiscard]] allocation_info describe(const allocation&) const noexcept;
+    [[nodiscard]] std::chrono::seconds granted_lifetime(std::optional<std::chrono::seconds> wanted) const noexcept;
+
+    // permission.cpp, also used by channel_bind
+    /// 443 or 403 when data may not be exchanged with `peer`, else success. Keeps the rule's text in rule_.
+    outcome may_reach(const allocation&, const transport_address& peer, bool any_port);
+    void purge_expired(allocation&, time_point now) noexcept;
+    void install_permission(allocation&, const transport_address& peer, time_point now);
+
+    // Ids in the deadline queue: look-ups first, then allocations.
+    [[nodiscard]] deadline_queue::id deadline_of_lookup(lookup_table::index i) const noexcept { return i; }
+    [[nodiscard]] deadline_queue::id deadline_of(slot s) const noexcept {
+        return static_cast<deadline_queue::id>(lookups_.max()) + s;
+    }
+
+    relay_options options_;
+    relay_services services_;
+    stun::nonce_issuer nonces_;
+    relay_counters books_;
+    std::vector<listener_options> listeners_;
+    std::vector<socket_entry> sockets_;     ///< by index_of(socket_id)
+    std::vector<socket_entry> connections_; ///< likewise, of streams
+    slot_map<allocation> allocations_;
+    flat_table<five_tuple, five_tuple_hash> by_tuple_;
+    lookup_table lookups_;
+    deadline_queue deadlines_;
+    byte_budget budget_;
+    stun::credential_key dummy_key_{}; ///< for unknown users, so that they cost what known ones cost
+    std::uint64_t next_allocation_;
+    std::uint64_t next_indication_ = 0; ///< transaction ids of Data indications: unique, nothing more is needed
+    std::string rule_{};                ///< peer_verdict::rule of the last refusal
+    bool draining_ = false;
+};
+
+} // namespace turn

@@ -1,0 +1,55 @@
+#pragma once
+/// Where a shard's relay gets its relayed transport addresses: a port of the pool and a socket of the shard's
+/// packet_io. RFC 8656, 7.2.
+
+#include <cstdint>
+#include <vector>
+
+#include "server/shared.hpp"
+#include "turn/net/packet_io.hpp"
+#include "turn/relay.hpp"
+
+namespace turn {
+
+/// Used by the shard's thread only.
+class relay_sockets final : public relay_addresses {
+public:
+    relay_sockets(shared_state& shared, net::packet_io& io) noexcept : shared_(shared), io_(io) {}
+
+    [[nodiscard]] bool supports(address_family) const noexcept override;
+    result<bound> bind(address_family, port_wish, time_point now) noexcept override;
+    result<bound> redeem(const token&, time_point now) noexcept override;
+    void cancel(const bound&) noexcept override;
+
+    /// Marks a socket to be closed by settle(). Not at once: packets of the batch in progress may still carry its id,
+    /// and must not meet a new allocation that got the id again.
+    void close_later(socket_id) noexcept;
+    /// Closes what is to be closed and gives the ports back. Call between batches.
+    void settle() noexcept;
+
+    /// Frees reservations that expired by `now`, of any shard.
+    void tick(time_point now) noexcept;
+    /// When tick() is due for the reservations made here; time_point::max() when there are none.
+    [[nodiscard]] time_point next_deadline() const noexcept { return reservation_deadline_; }
+
+private:
+    static constexpr std::uint32_t not_closing = 0xffffffffU;
+    static constexpr std::uint32_t last_closing = 0xfffffffeU;
+    /// What belongs to a socket id, and its place in the list of those to be closed (a list without allocations).
+    struct slot {
+        port_lease lease{};
+        std::uint32_t next = not_closing;
+    };
+
+    result<bound> bind_at(relay_place&, port_wish, time_point now);
+    result<token> reserve(relay_place&, port_lease, time_point now);
+    result<socket_id> keep(socket_id, port_lease);
+
+    shared_state& shared_;
+    net::packet_io& io_;
+    std::vector<slot> slots_{}; ///< by socket id
+    std::uint32_t closing_ = last_closing;
+    time_point reservation_deadline_ = time_point::max();
+};
+
+} // namespace turn

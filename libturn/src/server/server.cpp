@@ -1,0 +1,254 @@
+#include "turn/server.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <sched.h>
+#include <system_error>
+
+#include "net/interfaces.hpp"
+#include "server/capacity.hpp"
+#include "server/certificate_watch.hpp"
+#include "server/listeners.hpp"
+#include "server/relay_places.hpp"
+#include "server/shard.hpp"
+#include "server/shared.hpp"
+#include "server/totals.hpp"
+
+namespace turn {
+
+namespace {
+
+constexpr unsigned most_threads = 256;
+/// Descriptors of a shard beside its sockets: Asio's epoll, eventfd and timerfd.
+constexpr std::size_t descriptors_per_shard = 3;
+constexpr std::size_t longest_realm = 509; ///< bytes, RFC 8489, 14.9
+/// With it a challenge is just three times the usual 28-byte Allocate over IPv4, headers included.
+constexpr std::size_t longest_thrifty_realm = 72;
+
+/// Cores this process may run on, which in a container are fewer than the machine has.
+unsigned usable_cores() noexcept {
+    cpu_set_t cores;
+    if (sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
+    return static_cast<unsigned>(std::max(1, CPU_COUNT(&cores)));
+}
+
+std::optional<start_error> check(const server_options& o) {
+    if (o.listeners.empty()) return start_error{"no listener: name at least one address of this machine", 0};
+    if (o.threads > most_threads) return start_error{"threads: at most " + std::to_string(most_threads), 0};
+    if (o.relay.integrity_failure_code != 401 && o.relay.integrity_failure_code != 431)
+        return start_error{"integrity-failure-code: 401 or 431", 0};
+    for (const auto& l : o.listeners) {
+        const auto& realm = l.realm.empty() ? o.realm : l.realm;
+        if (realm.size() > longest_realm)
+            return start_error{"realm: longer than " + std::to_string(longest_realm) + " bytes", 0};
+        if (l.protocol == transport::tls && l.certificates.empty())
+            return start_error{"listener " + l.local.to_string() + ": TLS needs a certificate and its key", 0};
+        if (realm.empty() && o.relay.relaying && !o.relay.anonymous)
+            return start_error{"listener " + l.local.to_string() + ": no realm; credentials need one", 0};
+    }
+    if (o.relay.relaying && (o.relay_port_min == 0 || o.relay_port_min > o.relay_port_max))
+        return start_error{"relay-ports " + std::to_string(o.relay_port_min) + "-" + std::to_string(o.relay_port_max) +
+                               ": not a range",
+                           0};
+    return std::nullopt;
+}
+
+/// A prefix's clients spread over all shards, so each shard has a part of its budget; but enough for one answer.
+std::size_t part_of_budget(std::size_t bytes_per_second, std::size_t shards) noexcept {
+    const std::size_t part = (bytes_per_second + shards - 1) / shards;
+    return std::max(part, std::min(bytes_per_second, outbox::largest_answer));
+}
+
+} // namespace
+
+struct server::impl {
+    server_description description{};
+    std::optional<shared_state> shared{};
+    std::optional<net::connection_budget> connections{};
+    std::vector<std::unique_ptr<shard>> shards{}; ///< behind what they share, which outlives them
+    std::unique_ptr<certificate_watch> certificates{};
+
+    ~impl() {
+        for (const auto& s : shards) s->stop(); // all at once; the shards' destructors wait
+    }
+
+    std::optional<start_error> set_up(server_options);
+    std::optional<start_error> find_relays(const server_options&, net::packet_io&);
+    std::optional<start_error> make_sockets(const server_options&, std::vector<shard_sockets>&);
+    void start_shards(const server_options&, std::vector<shard_sockets>, const std::vector<listener_group>&);
+    relay_options options_of_a_shard(const server_options&, std::size_t shard_count) const;
+};
+
+std::optional<start_error> server::impl::set_up(server_options options) {
+    if (auto error = check(options)) return error;
+    const unsigned count = options.threads != 0 ? options.threads : usable_cores();
+    description.shards = count;
+    description.descriptor_limit = net::raise_descriptor_limit();
+
+    std::vector<shard_sockets> sockets(count);
+    if (auto error = make_sockets(options, sockets)) return error;
+
+    for (const auto& l : options.listeners)
+        if ((l.realm.empty() ? options.realm : l.realm).size() > longest_thrifty_realm)
+            description.warnings.push_back("realm of listener " + l.local.to_string() + ": longer than " +
+                                           std::to_string(longest_thrifty_realm) +
+                                           " bytes; answers to strangers are more than three times their requests");
+    const auto groups = open_listeners(options, sockets, description.warnings);
+    if (!groups) return groups.error();
+    for (const auto& group : *groups) description.listeners.push_back({group.local, group.protocol, group.realm});
+    if (options.relay.relaying)
+        if (auto error = find_relays(options, *sockets.front().datagrams)) return error;
+
+    shared.emplace(allocation_quota::limits{description.capacity, options.allocations_per_user},
+                   std::clamp<std::size_t>(description.capacity / 8, 16, 1024));
+    shared->credentials = std::move(options.credentials);
+    shared->events = options.events;
+    for (const auto& place : description.relays)
+        shared->places.push_back(std::make_unique<relay_place>(place.bind, place.advertised, options.relay_port_min,
+                                                               options.relay_port_max, shared->ports));
+
+    start_shards(options, std::move(sockets), *groups);
+    return std::nullopt;
+}
+
+std::optional<start_error> server::impl::make_sockets(const server_options& options,
+                                                      std::vector<shard_sockets>& sockets) {
+    const connection_limits& limits = options.connections;
+    connections.emplace(limits.without_allocation, limits.per_source);
+    const bool streams = std::any_of(options.listeners.begin(), options.listeners.end(),
+                                     [](const listener& l) { return l.protocol != transport::udp; });
+    const net::stream_options stream_options{
+        limits.idle, limits.handshake, {.bytes = limits.queue_bytes, .age = limits.queue_age}};
+    for (auto& of_shard : sockets) {
+        auto io = net::make_packet_io(options.io);
+        if (!io) return start_error{"backend: this kernel or this build lacks it", 0};
+        of_shard.datagrams = std::move(*io);
+        if (!streams) continue;
+        auto made = net::stream_sockets::make(stream_options, *connections);
+        if (!made) return start_error{"connections: " + std::generic_category().message(errno), errno};
+        of_shard.streams = std::move(*made);
+    }
+    description.kernel = sockets.front().datagrams->what_works();
+    return std::nullopt;
+}
+
+void server::impl::start_shards(const server_options& options, std::vector<shard_sockets> sockets,
+                                const std::vector<listener_group>& groups) {
+    const auto count = static_cast<unsigned>(sockets.size());
+    const auto relay = options_of_a_shard(options, count);
+    for (unsigned i = 0; i < count; ++i) {
+        shards.push_back(std::make_unique<shard>(i, count, *shared, std::move(sockets[i]), relay));
+        for (const auto& group : groups) {
+            const listener_options listener{group.local, group.realm, group.protocol};
+            if (group.protocol == transport::udp)
+                shards[i]->add_listener(group.sockets[i], listener);
+            else
+                shards[i]->add_stream_listener(group.stream_listener, listener);
+        }
+    }
+    std::vector<certificate_watch::watched> watched;
+    for (const auto& group : groups) {
+        const auto same = [&](const auto& w) { return w.context == group.tls; }; // a wildcard's are one
+        if (group.tls && std::none_of(watched.begin(), watched.end(), same))
+            watched.push_back({group.local, group.tls});
+    }
+    certificates = std::make_unique<certificate_watch>(std::move(watched), options.certificate_check, options.events);
+    for (const auto& s : shards) s->start();
+}
+
+std::optional<start_error> server::impl::find_relays(const server_options& options, net::packet_io& probe) {
+    auto places = find_relay_places(options, probe, description.warnings);
+    if (!places) return places.error();
+    description.relays = std::move(*places);
+    description.relay_port_min = options.relay_port_min;
+    description.relay_port_max = options.relay_port_max;
+
+    const auto found =
+        find_capacity({.wanted = options.allocations_total,
+                       .port_min = options.relay_port_min,
+                       .port_max = options.relay_port_max,
+                       .relay_addresses = description.relays.size(),
+                       .descriptor_limit = description.descriptor_limit,
+                       .descriptors_in_use = open_descriptors() + description.shards * descriptors_per_shard},
+                      description.warnings);
+    if (!found) return found.error();
+    description.capacity = found->allocations;
+    description.capacity_bound_by = found->bound_by;
+    return std::nullopt;
+}
+
+relay_options server::impl::options_of_a_shard(const server_options& options, std::size_t shard_count) const {
+    relay_options o = options.relay;
+    o.max_allocations = description.capacity; // the quota, which all shards share, enforces the sum
+    o.unauthenticated_bytes_per_second = part_of_budget(o.unauthenticated_bytes_per_second, shard_count);
+    for (const auto& l : description.listeners) o.peers.own_services.push_back(l.local);
+    for (const auto& place : description.relays) {
+        o.peers.own_relays.push_back(place.bind);
+        if (place.advertised != place.bind) o.peers.own_relays.push_back(place.advertised);
+    }
+    o.peers.relay_port_min = options.relay_port_min;
+    o.peers.relay_port_max = options.relay_port_max;
+    return o;
+}
+
+result<server, start_error> server::start(server_options options) try {
+    auto made = std::make_unique<impl>();
+    if (auto error = made->set_up(std::move(options))) return *error;
+    return server(std::move(made));
+} catch (const std::system_error& e) { // no thread, no event loop
+    return start_error{e.what(), e.code().value()};
+} catch (const std::exception& e) { // no memory
+    return start_error{e.what(), 0};
+}
+
+server::server(std::unique_ptr<impl> made) noexcept : impl_(std::move(made)) {}
+server::~server() = default;
+server::server(server&&) noexcept = default;
+server& server::operator=(server&&) noexcept = default;
+
+void server::stop_accepting() {
+    for (const auto& s : impl_->shards) s->stop_accepting();
+}
+
+void server::end_allocations_of(std::string_view realm, std::string_view username) {
+    for (const auto& s : impl_->shards) s->end_allocations_of(std::string(realm), std::string(username));
+}
+
+void server::stop() {
+    for (const auto& s : impl_->shards) s->stop(); // all at once
+    for (const auto& s : impl_->shards) s->join();
+    impl_->shared->held.retire(time_point::max());
+}
+
+std::size_t server::allocation_count() const {
+    std::size_t sum = 0;
+    for (const auto& s : impl_->shards) sum += static_cast<std::size_t>(s->relay_numbers().allocations.value());
+    return sum;
+}
+
+std::vector<std::string> server::reload_certificates() {
+    return impl_->certificates->look();
+}
+
+server_totals server::totals() const {
+    server_totals t;
+    for (const auto& s : impl_->shards) {
+        add(t.relay_by_shard.emplace_back(), s->relay_numbers());
+        add(t.net_by_shard.emplace_back(), s->net_numbers());
+        add(t.relay, t.relay_by_shard.back());
+        add(t.net, t.net_by_shard.back());
+        if (const auto* streams = s->stream_numbers()) add(t.streams_by_shard.emplace_back(), *streams);
+    }
+    for (const auto& streams : t.streams_by_shard) add(t.streams, streams);
+    t.ports_in_use = impl_->shared->ports.in_use();
+    t.ports_peak = impl_->shared->ports.peak();
+    t.quota_in_use = impl_->shared->quota.in_use();
+    t.reservations = impl_->shared->held.size();
+    return t;
+}
+
+const server_description& server::description() const {
+    return impl_->description;
+}
+
+} // namespace turn

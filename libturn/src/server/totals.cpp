@@ -1,0 +1,96 @@
+#include "server/totals.hpp"
+
+#include <array>
+#include <cstddef>
+
+namespace turn {
+
+namespace {
+
+void plus(std::uint64_t& sum, const counter& c) noexcept {
+    sum += c.value();
+}
+void plus(std::uint64_t& sum, std::uint64_t n) noexcept {
+    sum += n;
+}
+
+template <class Number>
+void plus(relay_totals::traffic& sum, const typename relay_books<Number>::traffic& t) noexcept {
+    plus(sum.packets, t.packets);
+    plus(sum.bytes, t.bytes);
+}
+
+template <class Sum, class Number, std::size_t N>
+void plus(std::array<Sum, N>& sum, const std::array<Number, N>& numbers) noexcept {
+    for (std::size_t i = 0; i < N; ++i) plus(sum[i], numbers[i]);
+}
+
+template <class Number>
+void plus(relay_totals& sum, const relay_books<Number>& b) noexcept {
+    plus<Number>(sum.from_clients, b.from_clients);
+    plus<Number>(sum.from_peers, b.from_peers);
+    for (std::size_t way = 0; way < sum.relayed.size(); ++way) plus<Number>(sum.relayed[way], b.relayed[way]);
+    plus(sum.dropped, b.dropped);
+    plus(sum.refused, b.refused);
+    plus(sum.requests, b.requests);
+    plus(sum.absorbed, b.absorbed);
+    plus(sum.pending, b.pending);
+    plus(sum.allocations, b.allocations);
+    plus(sum.permissions, b.permissions);
+    plus(sum.channels, b.channels);
+    plus(sum.allocations_created, b.allocations_created);
+    plus(sum.allocations_ended, b.allocations_ended);
+}
+
+template <class Number>
+void plus(net_totals& sum, const net_books<Number>& b) noexcept {
+    plus(sum.received_packets, b.received_packets);
+    plus(sum.received_bytes, b.received_bytes);
+    plus(sum.receive_calls, b.receive_calls);
+    plus(sum.send_calls, b.send_calls);
+    plus(sum.sent_packets, b.sent_packets);
+    plus(sum.sent_bytes, b.sent_bytes);
+    plus(sum.dropped, b.dropped);
+    plus(sum.receive_truncated, b.receive_truncated);
+    plus(sum.kernel_drops, b.kernel_drops);
+}
+
+template <class Number>
+void plus(stream_totals& sum, const stream_books<Number>& b) noexcept {
+    plus(sum.received_frames, b.received_frames);
+    plus(sum.received_bytes, b.received_bytes);
+    plus(sum.receive_calls, b.receive_calls);
+    plus(sum.send_calls, b.send_calls);
+    plus(sum.sent_frames, b.sent_frames);
+    plus(sum.sent_bytes, b.sent_bytes);
+    plus(sum.dropped, b.dropped);
+    plus(sum.queued, b.queued);
+    plus(sum.accepted, b.accepted);
+    plus(sum.connections, b.connections);
+    plus(sum.without_allocation, b.without_allocation);
+    plus(sum.closed, b.closed);
+    plus(sum.handshakes, b.handshakes);
+}
+
+} // namespace
+
+void add(relay_totals& sum, const relay_counters& b) noexcept {
+    plus(sum, b);
+}
+void add(net_totals& sum, const net_counters& b) noexcept {
+    plus(sum, b);
+}
+void add(stream_totals& sum, const stream_counters& b) noexcept {
+    plus(sum, b);
+}
+void add(relay_totals& sum, const relay_totals& b) noexcept {
+    plus(sum, b);
+}
+void add(net_totals& sum, const net_totals& b) noexcept {
+    plus(sum, b);
+}
+void add(stream_totals& sum, const stream_totals& b) noexcept {
+    plus(sum, b);
+}
+
+} // namespace turn

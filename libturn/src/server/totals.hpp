@@ -1,0 +1,15 @@
+#pragma once
+/// Sums of the shards' books.
+
+#include "turn/counters.hpp"
+
+namespace turn {
+
+void add(relay_totals& sum, const relay_counters&) noexcept;
+void add(net_totals& sum, const net_counters&) noexcept;
+void add(stream_totals& sum, const stream_counters&) noexcept;
+void add(relay_totals& sum, const relay_totals&) noexcept;
+void add(net_totals& sum, const net_totals&) noexcept;
+void add(stream_totals& sum, const stream_totals&) noexcept;
+
+} // namespace turn

@@ -1,0 +1,211 @@
+/// Clients that come by connections (TCP, TLS): RFC 8656, 2.1, 3.1 and 12.5. What a relay does with them, without any
+/// socket.
+
+#include <doctest/doctest.h>
+
+#include "support/fake_addresses.hpp"
+#include "support/wire.hpp"
+#include "turn/channel_data.hpp"
+#include "turn/relay.hpp"
+
+using namespace std::chrono_literals;
+
+namespace turn::test {
+
+namespace {
+
+using texts = std::vector<std::string>;
+
+/// A relay that asks for no credentials unless told to, with a listener for UDP and one for TCP, and Bob, a peer.
+struct story {
+    static constexpr socket_id udp{0};
+    static constexpr socket_id tcp = stream_id(7);
+
+    fake_addresses addresses{};
+    allocation_quota quota{{.total = 100, .per_user = 0}};
+    relay it;
+    listener_id over_tcp{};
+    outbox out{64};
+    time_point now = time_point() + 1h;
+    transport_address ann = *transport_address::parse("192.0.2.1:40000");
+    transport_address bob = *transport_address::parse("198.51.100.20:5000");
+    std::vector<datagram> sent{};             ///< since the last step
+    std::vector<blob> bodies{};               ///< of those, head and body and padding
+    std::vector<connection_claimed> claims{}; ///< ever
+    std::vector<ticket_id> asked{};           ///< ever
+
+    explicit story(relay_options o = {.anonymous = true})
+        : it(with_bob_allowed(std::move(o)), {addresses, quota}, stun::make_nonce_secret()) {
+        const auto local = *transport_address::parse("198.51.100.1:3478");
+        it.add_listener(udp, {local, "example.org"});
+        over_tcp = it.add_stream_listener({local, "example.org", transport::tcp});
+    }
+    static relay_options with_bob_allowed(relay_options o) {
+        o.peers.allow = {*address_prefix::parse("198.51.100.0/24")};
+        return o;
+    }
+    void carry_out() {
+        sent.clear();
+        bodies.clear();
+        for (const auto list : {out.datagrams(), out.frames()})
+            for (const datagram& d : list) {
+                CHECK(is_stream(d.via) == (list.data() == out.frames().data()));
+                sent.push_back(d);
+                blob all = to_blob(d.head);
+                all.insert(all.end(), d.body.begin(), d.body.end());
+                all.resize(all.size() + d.pad);
+                bodies.push_back(std::move(all));
+            }
+        for (const order& o : out.orders()) {
+            if (const auto* c = std::get_if<connection_claimed>(&o)) claims.push_back(*c);
+            if (const auto* c = std::get_if<credential_wanted>(&o)) asked.push_back(c->ticket);
+            if (const auto* c = std::get_if<close_socket>(&o)) CHECK(addresses.close(c->id));
+        }
+        out.clear();
+    }
+    void arrives(socket_id via, const transport_address& from, bytes data) {
+        const packet p{via, from, data, 0};
+        batch_cursor at;
+        it.handle({&p, 1}, at, now, out);
+        carry_out();
+    }
+    message request(stun::method m) const {
+        stun::transaction_id id{};
+        id[0] = std::byte{static_cast<unsigned char>(m)};
+        return {stun::message_class::request, m, id};
+    }
+    transport_address allocate(socket_id via) {
+        arrives(via, ann, request(stun::method::allocate).with<stun::requested_transport>(17).view());
+        REQUIRE(bodies.size() == 1);
+        return *stun::message_view::parse(bodies[0])->get<stun::xor_relayed_address>();
+    }
+    void bind_channel(socket_id via) {
+        auto m = request(stun::method::channel_bind);
+        arrives(via, ann, m.with<stun::channel_number>(0x4000).with<stun::xor_peer_address>(bob).view());
+        REQUIRE(bodies.size() == 1);
+    }
+    void bob_says(const transport_address& relayed, std::string_view text) {
+        const blob data = to_blob(text);
+        arrives(*addresses.socket_at(relayed), bob, data);
+    }
+    std::uint64_t dropped(direction way, reason why) const {
+        return it.counters().dropped[static_cast<std::size_t>(way)][static_cast<std::size_t>(why)].value();
+    }
+};
+
+} // namespace
+
+TEST_CASE("RFC 8656 12.5: ChannelData and Data indications to a stream are padded, ChannelData to UDP is not") {
+    story s;
+    REQUIRE(s.it.connected(story::tcp, s.over_tcp));
+    for (const auto via : {story::udp, story::tcp}) {
+        const auto relayed = s.allocate(via);
+        auto permit = s.request(stun::method::create_permission);
+        s.arrives(via, s.ann, permit.with<stun::xor_peer_address>(s.bob).view());
+        s.bob_says(relayed, "12345");
+        REQUIRE(s.sent.size() == 1);
+        CHECK(s.sent[0].via == via);
+        CHECK(s.sent[0].size() % 4 == 0); // attributes are padded everywhere
+        s.bind_channel(via);
+        for (const std::string_view text : {"", "1", "12", "123", "1234", "12345"}) {
+            s.bob_says(relayed, text);
+            REQUIRE(s.sent.size() == 1);
+            const std::size_t whole = 4 + text.size();
+            CHECK(s.sent[0].size() == (via == story::tcp ? (whole + 3) / 4 * 4 : whole));
+            CHECK(channel_data::parse(s.bodies[0])->payload.size() == text.size());
+        }
+    }
+}
+
+TEST_CASE("RFC 8656 3: the same client address over UDP and over TCP is two 5-tuples with an allocation each") {
+    story s;
+    REQUIRE(s.it.connected(story::tcp, s.over_tcp));
+    const auto by_udp = s.allocate(story::udp);
+    const auto by_tcp = s.allocate(story::tcp);
+    CHECK(by_udp != by_tcp);
+    CHECK(s.it.counters().allocations.value() == 2);
+}
+
+TEST_CASE("RFC 8656 3.1: a connection is told of its allocation's beginning and end, and ends it when it closes") {
+    story s;
+    REQUIRE(s.it.connected(story::tcp, s.over_tcp));
+    s.allocate(story::tcp);
+    REQUIRE(s.claims.size() == 1);
+    CHECK(s.claims[0].id == story::tcp);
+    CHECK(s.claims[0].by_allocation);
+
+    s.arrives(story::tcp, s.ann, s.request(stun::method::refresh).with<stun::lifetime>(0s).view());
+    REQUIRE(s.claims.size() == 2);
+    CHECK_FALSE(s.claims[1].by_allocation);
+    CHECK(s.it.counters().allocations.value() == 0);
+
+    auto again = s.request(stun::method::allocate);
+    again.raw()[12] = std::byte{1}; // another transaction
+    s.arrives(story::tcp, s.ann, again.with<stun::requested_transport>(17).view());
+    CHECK(s.it.counters().allocations.value() == 1);
+    s.it.disconnected(story::tcp, s.ann, s.now, s.out);
+    s.carry_out();
+    CHECK(s.it.counters().allocations.value() == 0);
+    CHECK(s.addresses.open().empty());
+    CHECK(s.quota.in_use() == 0);
+}
+
+TEST_CASE("turn: what a connection sent before it closed and what comes under its id are no other client's") {
+    story s;
+    REQUIRE(s.it.connected(story::tcp, s.over_tcp));
+    s.allocate(story::tcp);
+    s.bind_channel(story::tcp);
+    s.it.disconnected(story::tcp, s.ann, s.now, s.out);
+    s.carry_out();
+    const blob late = to_blob("late");
+    blob data = to_blob(bytes(channel_data_header(0x4000, 4)));
+    data.insert(data.end(), late.begin(), late.end());
+    s.arrives(story::tcp, s.ann, data);
+    CHECK(s.sent.empty());
+    CHECK(s.dropped(direction::up, reason::socket_closed) == 1);
+
+    REQUIRE(s.it.connected(story::tcp, s.over_tcp)); // the id is given out again
+    s.arrives(story::tcp, s.ann, data);
+    CHECK(s.sent.empty());
+    CHECK(s.dropped(direction::up, reason::no_allocation) == 1);
+}
+
+TEST_CASE("RFC 8489 6.2.2: the answer to somebody who has hung up goes nowhere") {
+    story s{relay_options{}};
+    REQUIRE(s.it.connected(story::tcp, s.over_tcp));
+    s.arrives(story::tcp, s.ann, s.request(stun::method::allocate).with<stun::requested_transport>(17).view());
+    REQUIRE(s.bodies.size() == 1);
+    const auto challenge = stun::message_view::parse(s.bodies[0]);
+    const auto key = *stun::long_term_key("ann", "example.org", "secret");
+    auto signed_request = s.request(stun::method::allocate);
+    signed_request.with<stun::requested_transport>(17)
+        .credentials("ann", "example.org", *challenge->get<stun::nonce>(), key)
+        .integrity();
+    s.arrives(story::tcp, s.ann, signed_request.view());
+    REQUIRE(s.asked.size() == 1);
+    CHECK(s.it.counters().pending.value() == 1);
+
+    s.it.disconnected(story::tcp, s.ann, s.now, s.out);
+    s.carry_out();
+    CHECK(s.it.counters().pending.value() == 0);
+    CHECK(s.dropped(direction::up, reason::socket_closed) == 1);
+    REQUIRE(s.it.connected(story::tcp, s.over_tcp)); // somebody else has the id by now
+    s.it.credential_found(s.asked[0], credential{.key = key}, s.now, s.out);
+    s.carry_out();
+    CHECK(s.sent.empty());
+    CHECK(s.it.counters().allocations.value() == 0);
+    CHECK(s.it.next_deadline() == time_point::max());
+}
+
+TEST_CASE("turn: a connection's source is proven, so it has no budget of answers") {
+    story s{relay_options{.unauthenticated_bytes_per_second = 1}};
+    REQUIRE(s.it.connected(story::tcp, s.over_tcp));
+    for (int i = 0; i < 3; ++i) {
+        s.arrives(story::udp, s.ann, s.request(stun::method::binding).view());
+        CHECK(s.sent.empty());
+        s.arrives(story::tcp, s.ann, s.request(stun::method::binding).view());
+        CHECK(s.sent.size() == 1);
+    }
+}
+
+} // namespace turn::test

@@ -1,0 +1,112 @@
+/// The pieces of turn-load that its figures rest on.
+
+#include <doctest/doctest.h>
+
+#include <vector>
+
+#include <unistd.h>
+
+#include "arrivals.hpp"
+#include "histogram.hpp"
+#include "meter.hpp"
+#include "pace.hpp"
+#include "payload.hpp"
+
+using namespace turn;
+using namespace turn::bench;
+using namespace std::chrono_literals;
+
+TEST_CASE("load generator: a payload is what was written, and no bit of it may change") {
+    for (const std::size_t size : {smallest_payload, std::size_t{33}, std::size_t{160}, std::size_t{1200}}) {
+        std::vector<std::byte> payload(size);
+        const time_point sent{12345ns};
+        write_payload(payload, {.flow = 7, .way = direction::down, .sequence = 99, .sent = sent});
+
+        const auto read = read_payload(payload, size);
+        REQUIRE(read);
+        CHECK(read->flow == 7);
+        CHECK(read->way == direction::down);
+        CHECK(read->sequence == 99);
+        CHECK(read->sent == sent);
+
+        CHECK_FALSE(read_payload(std::span(payload).first(size - 1), size));
+        for (std::size_t bit = 0; bit < size * 8; ++bit) {
+            const auto flip = std::byte(1U << bit % 8);
+            payload[bit / 8] ^= flip;
+            CHECK_FALSE(read_payload(payload, size));
+            payload[bit / 8] ^= flip;
+        }
+    }
+}
+
+TEST_CASE("load generator: each packet of a flow counts once, whatever the order") {
+    using verdict = arrivals::verdict;
+    arrivals flow;
+    CHECK(flow.arrived(0) == verdict::next);
+    CHECK(flow.arrived(3) == verdict::after_gap);
+    CHECK(flow.arrived(1) == verdict::reordered);
+    CHECK(flow.arrived(1) == verdict::duplicate);
+    CHECK(flow.arrived(3) == verdict::duplicate);
+    CHECK(flow.arrived(4) == verdict::next);
+    CHECK(flow.arrived(67) == verdict::after_gap); // 64 are remembered: 4 to 67
+    CHECK(flow.arrived(4) == verdict::duplicate);
+    CHECK(flow.arrived(5) == verdict::reordered);
+    CHECK(flow.arrived(3) == verdict::too_late);
+    CHECK(flow.arrived(1000) == verdict::after_gap);
+    CHECK(flow.arrived(999) == verdict::reordered);
+    CHECK(flow.arrived(67) == verdict::too_late);
+}
+
+TEST_CASE("load generator: quantiles are exact to one percent") {
+    histogram h;
+    CHECK(h.quantile(0.5) == 0ns);
+    for (int us = 1; us <= 1000; ++us) h.add(std::chrono::microseconds(us));
+    const auto near = [](std::chrono::nanoseconds is, std::chrono::nanoseconds wanted) {
+        return is >= wanted && is <= wanted + wanted / 100;
+    };
+    CHECK(near(h.quantile(0.5), 500us));
+    CHECK(near(h.quantile(0.99), 990us));
+    CHECK(near(h.quantile(0.999), 999us));
+    CHECK(h.quantile(1) == 1000us);
+    CHECK(h.largest() == 1000us);
+
+    histogram small; // below 256 ns every nanosecond has its own place
+    for (int ns = 1; ns <= 200; ++ns) small.add(std::chrono::nanoseconds(ns));
+    CHECK(small.quantile(0.5) == 100ns);
+    CHECK(small.quantile(0.9) == 180ns);
+    small.add(std::chrono::hours(1000));
+    CHECK(small.largest() == std::chrono::hours(1000));
+}
+
+TEST_CASE("load generator: what is due is spread evenly, and a stall is skipped instead of caught up with") {
+    const time_point begin{1h};
+    pace p(1000, begin);
+    CHECK(p.due(begin) == 0);
+    CHECK(p.due(begin + 3ms) == 3);
+    p.take();
+    p.take();
+    CHECK(p.due(begin + 3ms) == 1);
+    CHECK(p.number() == 2);
+    CHECK(p.skipped() == 0);
+
+    const auto after_stall = p.due(begin + 1s);
+    CHECK(after_stall <= 6); // of the last 5 ms
+    CHECK(p.number() + after_stall == 1000);
+    CHECK(p.skipped() == 1000 - 2 - after_stall);
+}
+
+TEST_CASE("load generator: CPU time is that of the process and of the window") {
+    meter m(::getpid());
+    CHECK_FALSE(m.contains(std::chrono::steady_clock::now()));
+    m.start();
+    const auto inside = std::chrono::steady_clock::now();
+    const auto burn_until = *cpu_time_of(0) + 2ms;
+    while (*cpu_time_of(0) < burn_until) {}
+    m.stop();
+    CHECK(m.contains(inside));
+    CHECK_FALSE(m.contains(std::chrono::steady_clock::now()));
+    REQUIRE(m.server_cpu());
+    CHECK(*m.server_cpu() >= 2ms);
+    CHECK(m.own_cpu() >= 2ms);
+    CHECK_FALSE(cpu_time_of(0x3ffffff)); // above the largest pid there can be
+}

@@ -1,0 +1,104 @@
+/// Stateless nonces.
+
+#include <doctest/doctest.h>
+
+#include <set>
+#include <string>
+
+#include "base/crypto.hpp"
+#include "turn/stun/credentials.hpp"
+
+using namespace turn;
+using namespace turn::stun;
+using namespace std::chrono_literals;
+using verdict = nonce_issuer::verdict;
+
+namespace {
+
+nonce_secret secret_of(int fill) {
+    nonce_secret s;
+    s.fill(static_cast<std::byte>(fill));
+    return s;
+}
+
+std::string_view view(const nonce_issuer::text& text) {
+    return {text.data(), text.size()};
+}
+
+const auto ann = *transport_address::parse("192.0.2.1:40000");
+const auto bob = *transport_address::parse("192.0.2.2:40000");
+const nonce_issuer issuer(secret_of(1), 600s);
+const time_point start{1'000'000s};
+
+} // namespace
+
+TEST_CASE("RFC 8489 9.2: a nonce is valid for its lifetime and then expired") {
+    const auto nonce = issuer.issue(ann, start, 1);
+    CHECK(issuer.check(view(nonce), ann, start) == verdict::valid);
+    CHECK(issuer.check(view(nonce), ann, start + 600s - 1ns) == verdict::valid);
+    CHECK(issuer.check(view(nonce), ann, start + 600s) == verdict::expired);
+    CHECK(issuer.check(view(nonce), ann, start + 24h) == verdict::expired);
+}
+
+TEST_CASE("RFC 8489 9.2: a nonce issued between two seconds lives its whole lifetime") {
+    const nonce_issuer brief(secret_of(1), 1s);
+    const auto nonce = brief.issue(ann, start + 999ms, 1);
+    CHECK(brief.check(view(nonce), ann, start + 1999ms) == verdict::valid);
+    CHECK(brief.check(view(nonce), ann, start + 2s) == verdict::expired);
+}
+
+TEST_CASE("RFC 8489 9.2: a nonce belongs to one IP address and to any of its ports") {
+    const auto nonce = issuer.issue(ann, start, 1);
+    CHECK(issuer.check(view(nonce), ann.with_port(1), start) == verdict::valid);
+    CHECK(issuer.check(view(nonce), bob, start) == verdict::foreign);
+
+    // The same sixteen bytes of another family are another address.
+    transport_address other_family = ann;
+    other_family.family = address_family::ipv6;
+    CHECK(issuer.check(view(nonce), other_family, start) == verdict::foreign);
+}
+
+TEST_CASE("RFC 8489 9.2: any server with the secret knows the nonce and no other does") {
+    const auto nonce = issuer.issue(ann, start, 1);
+    CHECK(nonce_issuer(secret_of(1), 1s).check(view(nonce), ann, start) == verdict::valid);
+    CHECK(nonce_issuer(secret_of(2), 600s).check(view(nonce), ann, start) == verdict::foreign);
+    CHECK(make_nonce_secret() != make_nonce_secret());
+}
+
+TEST_CASE("RFC 8489 9.2: a nonce changed in any character is foreign") {
+    constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const auto nonce = issuer.issue(ann, start, 0x0123456789abcdef);
+    for (std::size_t i = 0; i < nonce.size(); ++i) {
+        for (int c = 0; c < 256; ++c) {
+            auto changed = nonce;
+            changed[i] = static_cast<char>(c);
+            const bool same = changed == nonce;
+            REQUIRE((issuer.check(view(changed), ann, start) == verdict::foreign) == !same);
+        }
+        CHECK(alphabet.find(nonce[i]) != alphabet.npos); // a quoted-string of RFC 3261 needs no escapes
+    }
+}
+
+TEST_CASE("RFC 8489 9.2: a nonce of another length is foreign") {
+    const auto nonce = issuer.issue(ann, start, 1);
+    const std::string text(view(nonce));
+    for (std::size_t size = 0; size < text.size(); ++size)
+        CHECK(issuer.check(text.substr(0, size), ann, start) == verdict::foreign);
+    CHECK(issuer.check(text + "A", ann, start) == verdict::foreign);
+    CHECK(issuer.check(text + text, ann, start) == verdict::foreign);
+    CHECK(issuer.check(std::string(763, 'A'), ann, start) == verdict::foreign);
+}
+
+TEST_CASE("RFC 8489 9.2: an expired nonce of another address is foreign and not expired") {
+    const auto nonce = issuer.issue(ann, start, 1);
+    CHECK(issuer.check(view(nonce), bob, start + 24h) == verdict::foreign);
+}
+
+TEST_CASE("RFC 8489 9.2: nonces of one client at one moment differ") {
+    std::set<std::string> seen;
+    for (int i = 0; i < 1000; ++i) {
+        const auto nonce = issuer.issue(ann, start, crypto::random64());
+        seen.emplace(view(nonce));
+    }
+    CHECK(seen.size() == 1000);
+}

@@ -1,0 +1,165 @@
+#include "counters_file.hpp"
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <system_error>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace turnd {
+namespace {
+
+using json = nlohmann::ordered_json;
+
+constexpr std::array<std::string_view, turn::direction_count> directions{"up", "down", "control"};
+constexpr std::array<std::string_view, static_cast<std::size_t>(turn::request_method::count_)> methods{
+    "binding", "allocate", "refresh", "create-permission", "channel-bind"};
+constexpr std::array<std::string_view, static_cast<std::size_t>(turn::request_result::count_)> results{
+    "success", "challenged", "refused"};
+
+json by_reason(const std::array<std::uint64_t, turn::reason_count>& numbers) {
+    json object = json::object();
+    for (std::size_t i = 0; i < turn::reason_count; ++i)
+        if (const auto why = static_cast<turn::reason>(i); why != turn::reason::none)
+            object[std::string(turn::name(why))] = numbers[i];
+    return object;
+}
+
+json traffic(const turn::relay_totals::traffic& t) {
+    return {{"packets", t.packets}, {"bytes", t.bytes}};
+}
+
+json requests(const turn::relay_totals& books) {
+    json object = json::object();
+    for (std::size_t m = 0; m < methods.size(); ++m)
+        for (std::size_t r = 0; r < results.size(); ++r)
+            object[std::string(methods[m])][std::string(results[r])] = books.requests[m][r];
+    return object;
+}
+
+json relay_books(const turn::relay_totals& books) {
+    json object;
+    object["allocations"] = books.allocations;
+    object["permissions"] = books.permissions;
+    object["channels"] = books.channels;
+    object["allocations-created"] = books.allocations_created;
+    object["allocations-ended"] = books.allocations_ended;
+    object["requests"] = requests(books);
+    object["refused"] = by_reason(books.refused);
+    object["from-clients"] = traffic(books.from_clients);
+    object["from-peers"] = traffic(books.from_peers);
+    for (std::size_t d = 0; d < books.relayed.size(); ++d) {
+        object["relayed"][std::string(directions[d])] = traffic(books.relayed[d]);
+        object["dropped"][std::string(directions[d])] = by_reason(books.dropped[d]);
+    }
+    object["absorbed"] = books.absorbed;
+    object["pending"] = books.pending;
+    return object;
+}
+
+json net_books(const turn::net_totals& books) {
+    json object;
+    object["received"] = {{"packets", books.received_packets}, {"bytes", books.received_bytes}};
+    object["receive-calls"] = books.receive_calls;
+    object["send-calls"] = books.send_calls;
+    object["receive-truncated"] = books.receive_truncated;
+    object["kernel-drops"] = books.kernel_drops;
+    for (std::size_t d = 0; d < turn::direction_count; ++d) {
+        const std::string way(directions[d]);
+        object["sent"][way] = {{"packets", books.sent_packets[d]}, {"bytes", books.sent_bytes[d]}};
+        object["dropped"][way] = by_reason(books.dropped[d]);
+    }
+    return object;
+}
+
+/// Numbers of connections; udp has none.
+json by_transport(const std::array<std::uint64_t, turn::transport_count>& numbers) {
+    json object = json::object();
+    for (const auto t : {turn::transport::tcp, turn::transport::tls})
+        object[std::string(turn::name(t))] = numbers[static_cast<std::size_t>(t)];
+    return object;
+}
+
+json stream_books(const turn::stream_totals& books) {
+    json object;
+    object["connections"] = by_transport(books.connections);
+    object["without-allocation"] = books.without_allocation;
+    object["accepted"] = by_transport(books.accepted);
+    object["handshakes"] = books.handshakes;
+    object["closed"] = by_reason(books.closed);
+    object["received"] = {{"frames", books.received_frames}, {"bytes", books.received_bytes}};
+    object["receive-calls"] = books.receive_calls;
+    object["send-calls"] = books.send_calls;
+    for (std::size_t d = 0; d < turn::direction_count; ++d) {
+        const std::string way(directions[d]);
+        object["sent"][way] = {{"frames", books.sent_frames[d]}, {"bytes", books.sent_bytes[d]}};
+        object["dropped"][way] = by_reason(books.dropped[d]);
+        object["queued"][way] = books.queued[d];
+    }
+    return object;
+}
+
+json books(const turn::relay_totals& relay, const turn::net_totals& net, const turn::stream_totals& streams) {
+    json object = relay_books(relay);
+    object["net"] = net_books(net);
+    object["streams"] = stream_books(streams);
+    return object;
+}
+
+std::string words_of(int error) {
+    return std::generic_category().message(error);
+}
+
+/// 0, or errno.
+int write_all(int fd, std::string_view text) {
+    while (!text.empty()) {
+        const ssize_t n = ::write(fd, text.data(), text.size());
+        if (n < 0 && errno != EINTR) return errno;
+        if (n > 0) text.remove_prefix(static_cast<std::size_t>(n));
+    }
+    return 0;
+}
+
+} // namespace
+
+std::string counters_json(const turn::server_totals& totals, std::chrono::system_clock::time_point now,
+                          std::string_view version) {
+    json object;
+    object["version"] = version;
+    object["time"] = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(now)));
+    object["ports-in-use"] = totals.ports_in_use;
+    object["quota-in-use"] = totals.quota_in_use;
+    object["reservations"] = totals.reservations;
+    object["total"] = books(totals.relay, totals.net, totals.streams);
+    object["shards"] = json::array();
+    for (std::size_t i = 0; i < totals.relay_by_shard.size(); ++i) {
+        // Without a listener over TCP or TLS there are no streams; their books are there all the same, and empty.
+        const bool streams = i < totals.streams_by_shard.size();
+        object["shards"].push_back(books(totals.relay_by_shard[i], totals.net_by_shard[i],
+                                         streams ? totals.streams_by_shard[i] : turn::stream_totals{}));
+    }
+    return object.dump();
+}
+
+turn::result<void, std::string> replace_file(const std::string& path, std::string_view line) {
+    std::string temporary = path + ".XXXXXX";
+    const int fd = ::mkostemp(temporary.data(), O_CLOEXEC);
+    if (fd < 0) return words_of(errno);
+    // mkostemp makes files for the owner alone; counters are no secret, and others read them.
+    int error = ::fchmod(fd, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH) != 0 ? errno : 0;
+    if (error == 0) error = write_all(fd, std::string(line) + '\n');
+    if (::close(fd) != 0 && error == 0) error = errno;
+    if (error == 0 && ::rename(temporary.c_str(), path.c_str()) != 0) error = errno;
+    if (error == 0) return {};
+    ::unlink(temporary.c_str());
+    return words_of(error);
+}
+
+} // namespace turnd

@@ -1,0 +1,104 @@
+#include "daemon.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "counters_file.hpp"
+#include "credential_directory.hpp"
+#include "event_log.hpp"
+#include "server_setup.hpp"
+#include "summary.hpp"
+#include "version.hpp"
+
+namespace turnd {
+namespace {
+
+constexpr std::chrono::milliseconds drain_poll{50};
+
+void reload(const serving& world, logger& to) {
+    const std::vector<std::string> errors = world.reload_certificates();
+    for (const std::string& error : errors)
+        to.write(log_level::warning, "certificates not reloaded; the old ones stay", {{"why", error}});
+    if (errors.empty())
+        to.write(log_level::info, "certificates are up to date; other changes to the configuration need a restart");
+}
+
+/// Returns how many allocations were left.
+std::size_t drain(const serving& world, logger& to) {
+    world.stop_accepting();
+    const auto deadline = world.now() + world.drain_timeout;
+    std::size_t left = world.allocations();
+    to.write(log_level::info, "draining: no new allocations; a second signal ends at once",
+             {{"allocations", std::uint64_t{left}},
+              {"timeout-seconds", static_cast<std::uint64_t>(world.drain_timeout.count())}});
+    while (left != 0 && world.now() < deadline) {
+        const auto rest = std::chrono::ceil<std::chrono::milliseconds>(deadline - world.now());
+        const auto signal = world.next_signal(std::clamp(rest, std::chrono::milliseconds{1}, drain_poll));
+        if (signal == signal_kind::end) break;
+        if (signal == signal_kind::write_counters) world.write_counters();
+        if (signal == signal_kind::reload) reload(world, to);
+        left = world.allocations();
+    }
+    return left;
+}
+
+void write_counters(const turn::server& server, const std::string& path, logger& to) {
+    if (path.empty()) {
+        to.write(log_level::warning, "there is no counters file to write; set counters-file");
+        return;
+    }
+    const auto done = replace_file(path, counters_json(server.totals(), std::chrono::system_clock::now(), version));
+    if (!done) to.write(log_level::error, "counters not written", {{"file", path}, {"why", done.error()}});
+}
+
+/// Starts a server, runs it to its end and takes it down. Returns how many allocations the end cut off, or nothing
+/// when it did not start.
+std::optional<std::size_t> run_server(settings& s, const blocked_signals& signals, logger& to) {
+    event_log events(to);
+    const credential_directory directory(s);
+    auto server = turn::server::start(server_options_of(s, source_of(directory), &events));
+    if (!server) {
+        to.write(log_level::error, "not started", {{"why", server.error().what}});
+        return {};
+    }
+    write_summary(to, s, server->description(), read_machine_limits());
+
+    const std::size_t left = serve({.next_signal = [&](auto timeout) { return signals.wait(timeout); },
+                                    .now = [] { return std::chrono::steady_clock::now(); },
+                                    .stop_accepting = [&] { server->stop_accepting(); },
+                                    .allocations = [&] { return server->allocation_count(); },
+                                    .write_counters = [&] { write_counters(*server, s.counters_file, to); },
+                                    .reload_certificates = [&] { return server->reload_certificates(); },
+                                    .drain_timeout = s.drain_timeout},
+                                   to);
+    server->stop(); // the last counters tell whether everything was given back
+    if (!s.counters_file.empty()) write_counters(*server, s.counters_file, to);
+    return left;
+}
+
+} // namespace
+
+std::size_t serve(const serving& world, logger& to) {
+    for (;;) {
+        const auto signal = world.next_signal({});
+        if (signal == signal_kind::end) return drain(world, to);
+        if (signal == signal_kind::write_counters) world.write_counters();
+        if (signal == signal_kind::reload) reload(world, to);
+    }
+}
+
+int run(configuration c, const blocked_signals& signals) {
+    logger to(c.settings.log_level, c.settings.log_format);
+    to.write(log_level::info, "turnd starts", {{"version", version}, {"configuration", c.file}});
+    for (const std::string& warning : c.warnings) to.write(log_level::warning, warning);
+    const auto left = run_server(c.settings, signals, to);
+    if (!left) return exit_not_started;
+    to.write(log_level::info, "turnd ends",
+             {{"allocations-left", std::uint64_t{*left}}, {"log-lines-lost", to.dropped()}});
+    return exit_good;
+}
+
+} // namespace turnd

@@ -1,0 +1,181 @@
+#include "event_log.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+
+namespace turnd {
+namespace {
+
+std::uint64_t whole(std::chrono::seconds time) {
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(0, time.count()));
+}
+
+std::string additional_of(const turn::allocation_info& a) {
+    return a.relayed_additional.port == 0 ? std::string() : a.relayed_additional.to_string();
+}
+
+} // namespace
+
+log_level level_of(turn::reason why) noexcept {
+    using turn::reason;
+    switch (why) {
+    case reason::unknown_user:
+    case reason::bad_password:
+    case reason::expired:
+    case reason::wrong_realm:
+    case reason::wrong_credentials:
+    case reason::quota_user:
+    case reason::bad_token:
+    case reason::permission_limit:
+    case reason::channel_limit:
+    case reason::draining:
+        return log_level::info;
+
+    case reason::credential_source_failed:
+    case reason::credential_timeout:
+    case reason::lookups_full:
+    case reason::quota_total:
+    case reason::no_ports:
+    case reason::no_descriptors:
+    case reason::out_of_memory:
+        return log_level::warning;
+
+    default:
+        return log_level::debug;
+    }
+}
+
+std::string_view name_of(turn::stun::method m) noexcept {
+    using turn::stun::method;
+    switch (m) {
+    case method::binding:
+        return "binding";
+    case method::allocate:
+        return "allocate";
+    case method::refresh:
+        return "refresh";
+    case method::send:
+        return "send";
+    case method::data:
+        return "data";
+    case method::create_permission:
+        return "create-permission";
+    case method::channel_bind:
+        return "channel-bind";
+    }
+    return "unknown";
+}
+
+std::string_view name_of(turn::allocation_end how) noexcept {
+    using turn::allocation_end;
+    switch (how) {
+    case allocation_end::refreshed_to_zero:
+        return "client-ended";
+    case allocation_end::expired:
+        return "expired";
+    case allocation_end::user_removed:
+        return "user-removed";
+    case allocation_end::disconnected:
+        return "disconnected";
+    case allocation_end::shutdown:
+        return "shutdown";
+    }
+    return "unknown";
+}
+
+event_log::~event_log() {
+    say_held_back("refusals", refusals_.held_back());
+    say_held_back("new relays", created_.held_back());
+    say_held_back("ended relays", ended_.held_back());
+}
+
+void event_log::say_held_back(std::string_view what, std::uint64_t lines) noexcept {
+    if (lines != 0) log_.write(log_level::info, "lines held back", {{"about", what}, {"count", lines}});
+}
+
+void event_log::allocation_created(const turn::allocation_info& a) noexcept try {
+    if (!log_.wants(log_level::debug)) return;
+    const auto held_back = created_.take(std::chrono::steady_clock::now());
+    if (!held_back) return;
+    say_held_back("new relays", *held_back);
+    const std::string client = a.client.to_string();
+    const std::string server = a.server.to_string();
+    const std::string relayed = a.relayed.to_string();
+    const std::string additional = additional_of(a);
+    log_.write(log_level::debug, "relay begun",
+               {{"id", static_cast<std::uint64_t>(a.id)},
+                {"user", a.username},
+                {"realm", a.realm},
+                {"transport", turn::name(a.protocol)},
+                {"client", client},
+                {"server", server},
+                {"relayed", relayed},
+                {"relayed-additional", additional}});
+} catch (...) {
+    // Out of memory for a log line: the relay goes on.
+}
+
+void event_log::allocation_ended(const turn::allocation_info& a, const turn::usage& used,
+                                 turn::allocation_end how) noexcept try {
+    if (!log_.wants(log_level::info)) return;
+    const auto held_back = ended_.take(std::chrono::steady_clock::now());
+    if (!held_back) return;
+    say_held_back("ended relays", *held_back);
+    const std::string client = a.client.to_string();
+    const std::string relayed = a.relayed.to_string();
+    const std::string additional = additional_of(a);
+    log_.write(log_level::info, "relay ended",
+               {{"id", static_cast<std::uint64_t>(a.id)},
+                {"user", a.username},
+                {"realm", a.realm},
+                {"transport", turn::name(a.protocol)},
+                {"client", client},
+                {"relayed", relayed},
+                {"relayed-additional", additional},
+                {"why", name_of(how)},
+                {"seconds", whole(used.age)},
+                {"packets-up", used.packets_up},
+                {"bytes-up", used.bytes_up},
+                {"packets-down", used.packets_down},
+                {"bytes-down", used.bytes_down}});
+} catch (...) {
+    // As above.
+}
+
+void event_log::certificates_changed(const turn::transport_address& listener, std::string_view error) noexcept try {
+    const std::string address = listener.to_string();
+    if (error.empty())
+        log_.write(log_level::info, "certificates renewed", {{"listener", address}});
+    else
+        log_.write(log_level::warning, "new certificates cannot be used; the old ones stay",
+                   {{"listener", address}, {"why", error}});
+} catch (...) {
+    // As above.
+}
+
+void event_log::request_refused(const turn::refusal& r) noexcept try {
+    const log_level level = level_of(r.why);
+    if (!log_.wants(level)) return;
+    const auto held_back = refusals_.take(std::chrono::steady_clock::now());
+    if (!held_back) return;
+    say_held_back("refusals", *held_back);
+    const std::string client = r.client.to_string();
+    const std::string peer = r.peer.port == 0 && r.peer.is_unspecified() ? "" : r.peer.to_string();
+    field expired{"expired-for-seconds"};
+    if (r.why == turn::reason::expired) expired.value = whole(r.expired_for);
+    log_.write(level, "request refused",
+               {{"reason", turn::name(r.why)},
+                {"method", name_of(r.method)},
+                {"code", std::uint64_t{r.code}},
+                {"client", client},
+                {"user", r.username},
+                {"realm", r.realm},
+                {"peer", peer},
+                {"rule", r.rule},
+                expired});
+} catch (...) {
+    // As above.
+}
+
+} // namespace turnd
