@@ -1,0 +1,165 @@
+"""From what turn-load said of each run to medians, verdicts and Markdown."""
+import statistics
+
+from .workloads import BY_NAME, LEAST_ROUNDS, LEAST_WINDOW, MOST_LOSS, TARGETS, WORKLOADS
+
+AGAIN = "turnd again"  # turnd against itself: what a run can tell apart
+
+# A run's figures by what they are called here; None where a workload has no such figure.
+FIGURES = {
+    "cpu": lambda said: said.get("cpu_us_per_unit"),
+    "p50": lambda said: said["latency_us"]["p50"] if "latency_us" in said else None,
+    "p99": lambda said: said["latency_us"]["p99"] if "latency_us" in said else None,
+    "p99.9": lambda said: said["latency_us"]["p99.9"] if "latency_us" in said else None,
+    "units_per_s": lambda said: said.get("units_per_s"),
+}
+TITLES = {"cpu": "CPU", "p50": "latency p50", "p99": "latency p99"}
+
+
+def spread(values):
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)} if values else None
+
+
+def ratios(runs, figure, server, other):
+    """Median and range of the ratios of each round; None if the two never met."""
+    read = FIGURES[figure]
+    pairs = [(read(each[server]), read(each[other])) for each in runs if server in each and other in each]
+    return spread([mine / theirs for mine, theirs in pairs if mine is not None and theirs])
+
+
+def loss(runs, server):
+    """Of all rounds together: most of them lose nothing, and a median would hide the others."""
+    mine = [each[server] for each in runs if server in each and "lost" in each[server]]
+    sent = sum(said["sent"] for said in mine)
+    return sum(said["lost"] for said in mine) / sent if sent else None
+
+
+def summarize(runs):
+    """{server: figures} of one workload; runs: one {server: what turn-load said} a round."""
+    servers = dict.fromkeys(name for each in runs for name in each)
+    summary = {}
+    for server in servers:
+        mine = [each[server] for each in runs if server in each]
+        figures = {name: spread([value for said in mine if (value := read(said)) is not None])
+                   for name, read in FIGURES.items()}
+        figures["loss"] = loss(runs, server)
+        figures["rounds"] = len(mine)
+        figures["ratio"] = {name: {other: ratios(runs, name, server, other) for other in servers if other != server}
+                            for name in TITLES}
+        summary[server] = figures
+    return summary
+
+
+def judge(report):
+    """Each target with what was measured; `met` is None where nothing was."""
+    verdicts = []
+    for target in TARGETS:
+        summary = report["summary"].get(target.workload, {})
+        mine = summary.get("turnd", {})
+        found = mine.get("ratio", {}).get(target.figure, {}).get(target.other) if target.other else mine.get(target.figure)
+        again = summary.get(AGAIN, {}).get("ratio", {}).get(target.figure, {}).get("turnd")
+        verdicts.append({
+            "what": f"{target.workload}: {TITLES[target.figure]}" + (f" / {target.other}'s" if target.other else ""),
+            "most": target.most, "measured": found, "again": again,
+            "met": found["median"] <= target.most if found else None,
+        })
+    return verdicts + [judge_loss(report["summary"])]
+
+
+def judge_loss(summary):
+    """The worst of the workloads in which coturn loses nothing."""
+    losses = {name: figures["turnd"]["loss"] for name, figures in summary.items()
+              if figures.get("turnd", {}).get("loss") is not None and figures.get("coturn", {}).get("loss") == 0}
+    worst = max(losses, key=losses.get, default=None)
+    return {"what": "loss where coturn has none" + (f" ({len(losses)} workloads; worst: {worst})" if losses else ""),
+            "most": MOST_LOSS, "measured": spread([losses[worst]]) if losses else None, "again": None,
+            "met": losses[worst] <= MOST_LOSS if losses else None}
+
+
+def short_of_a_measurement(options):
+    """Why the figures do not count, or nothing."""
+    if options["rounds"] >= LEAST_ROUNDS and options["window"] >= LEAST_WINDOW:
+        return ""
+    return (f"Too short to count: {options['rounds']} rounds of {options['window']:g} s, not at least {LEAST_ROUNDS} of "
+            f"{LEAST_WINDOW:g} s.")
+
+
+def finish(report):
+    """Everything that follows from the runs."""
+    report["summary"] = {name: summarize(runs) for name, runs in report["runs"].items()}
+    report["verdicts"] = judge(report)
+
+
+def amount(value):
+    """Three digits that mean something."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def with_range(figures, write=amount):
+    if figures is None:
+        return ""
+    low, high = write(figures["min"]), write(figures["max"])
+    return write(figures["median"]) + (f" ({low}–{high})" if low != high else "")
+
+
+def verdict_lines(report):
+    lines = ["## Verdict", ""]
+    if short := short_of_a_measurement(report["options"]):
+        lines += [f"**{short}**", ""]
+    lines += ["| turnd | at most | measured (range) | A/A (range) | |", "|---|---|---|---|---|"]
+    say = {True: "met", False: "**not met**", None: "not measured"}
+    for each in report["verdicts"]:
+        write = "{:.4%}".format if each["most"] == MOST_LOSS else "{:.3f}".format
+        lines.append(f"| {each['what']} | {each['most']:g} | {with_range(each['measured'], write)} | "
+                     f"{with_range(each['again'], write)} | {say[each['met']]} |")
+    return lines + ["", "Ratios are medians of the ratios of each round. A/A is turnd against itself, started as another server of the "
+                    "same rounds: what lies within its range, this run cannot tell apart.", ""]
+
+
+def figure_lines(report):
+    lines = ["## Figures", "", "CPU is the server's user and system time for each unit: median and range over the rounds. "
+             "Latency is the generator's, there and back through its own sockets.", "",
+             "| workload | unit | server | CPU µs/unit | / coturn | / floor | units/s | loss | p50 µs | p99 µs | p99.9 µs |",
+             "|---|---|---|---|---|---|---|---|---|---|---|"]
+    for workload, summary in report["summary"].items():
+        for server, f in summary.items():
+            ratio = [f"{r['median']:.2f}" if (r := f["ratio"]["cpu"].get(other)) else "" for other in ("coturn", "floor")]
+            lost = "" if f["loss"] is None else f"{f['loss']:.4%}"
+            late = [amount(f[p]["median"]) if f[p] else "" for p in ("p50", "p99", "p99.9")]
+            rate = f"{f['units_per_s']['median']:.0f}" if f["units_per_s"] else ""
+            lines.append("| " + " | ".join([workload, BY_NAME[workload].unit, server, with_range(f["cpu"]), *ratio, rate,
+                                            lost, *late]) + " |")
+    return lines + [""]
+
+
+def what_went_wrong(report):
+    lines = []
+    if report["interrupted"]:
+        lines += [f"**Interrupted by {report['interrupted']}: the report has what was measured until then.**", ""]
+    if report["failures"]:
+        lines += ["**Runs that failed:**", ""] + [f"- {each}" for each in report["failures"]] + [""]
+    if report["doubts"]:
+        lines += ["**Doubtful:**", ""] + [f"- {each}" for each in report["doubts"]] + [""]
+    if report["left_out"]:
+        lines += ["**Left out:**", ""] + [f"- {each}" for each in report["left_out"]] + [""]
+    return lines
+
+
+def markdown(report, charts):
+    """`charts`: {file: what it shows}"""
+    lines = ["# Relay benchmark", ""]
+    lines += [f"- {key}: {value}" for key, value in report["machine"].items()] + [""]
+    lines += what_went_wrong(report) + verdict_lines(report)
+    for file, title in charts.items():
+        lines += [f"![{title}]({file})", ""]
+    return "\n".join(lines + figure_lines(report)).rstrip() + "\n"
+
+
+def flow_points(report):
+    """{server: [(flows, CPU figures)]}"""
+    points = {}
+    for workload in WORKLOADS:
+        for server, figures in report["summary"].get(workload.name, {}).items() if workload.flows else ():
+            if figures["cpu"]:
+                points.setdefault(server, []).append((workload.flows, figures["cpu"]))
+    return points

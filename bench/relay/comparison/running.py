@@ -1,0 +1,164 @@
+"""Servers in turns, one at a time, each afresh for each run; nothing that is started here outlives it."""
+import ctypes
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+CREDENTIALS = ["--user", "load", "--password", "secret"]
+SERVER_ENDS, LOAD_ENDS = 15, 180  # seconds
+MOST_SKIPPED = 0.01  # of a run's load; with more, the server met another load than the others
+
+_libc = ctypes.CDLL(None)
+
+
+class Trouble(Exception):
+    """A server or a run that is not as it must be; the text is for people."""
+
+
+class Interrupted(Exception):
+    """Somebody wants us to end."""
+
+
+def end_on_signals():
+    """The first signal ends the run and what it started; more of them do not get in the way of that."""
+    signals = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+
+    def end(number, _frame):
+        for each in signals:
+            signal.signal(each, signal.SIG_IGN)
+        raise Interrupted(signal.Signals(number).name)
+
+    for each in signals:
+        signal.signal(each, end)
+
+
+def start(command, **options):
+    """A process in a group of its own (the terminal's Ctrl-C is for us alone), which the kernel ends if we are killed."""
+    set_death_signal = 1  # PR_SET_PDEATHSIG
+    return subprocess.Popen(command, start_new_session=True,
+                            preexec_fn=lambda: _libc.prctl(set_death_signal, signal.SIGKILL), **options)
+
+
+def kill(process):
+    """At once, with whatever it started."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def stop(process):
+    """As an operator would. What it leaves behind, or if it stays, is killed; says what was wrong."""
+    process.stdin.close()
+    process.terminate()
+    try:
+        status = process.wait(SERVER_ENDS)
+    except subprocess.TimeoutExpired:
+        return f"it did not end within {SERVER_ENDS} s of SIGTERM"
+    finally:
+        kill(process)
+    return "" if status in (0, -signal.SIGTERM) else f"it ended with status {status}"
+
+
+def free_port():
+    """A port that is free for UDP and TCP, outside of relay and ephemeral ports."""
+    for port in random.sample(range(20000, 30000), 100):
+        try:
+            for kind in socket.SOCK_DGRAM, socket.SOCK_STREAM:
+                with socket.socket(socket.AF_INET, kind) as probe:
+                    probe.bind(("127.0.0.1", port))
+            return port
+        except OSError:
+            continue
+    raise Trouble("no free port")
+
+
+def run_load(command, server):
+    load = start(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + LOAD_ENDS
+    try:
+        while True:
+            try:
+                out, err = load.communicate(timeout=0.5)
+                break
+            except subprocess.TimeoutExpired:
+                if server.poll() is not None:
+                    raise Trouble("it ended during the run") from None
+                if time.monotonic() > deadline:
+                    raise Trouble(f"turn-load did not end within {LOAD_ENDS} s") from None
+    finally:
+        kill(load)
+    if load.returncode != 0:
+        raise Trouble(f"turn-load: {err.strip() or out.strip() or f'status {load.returncode}'}")
+    return json.loads(out)
+
+
+def measure(server, workload, load, timing):
+    """One run: what turn-load said of it. Raises Trouble when server or run were not as they must be."""
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="turn-bench-") as room:
+        with open(os.path.join(room, "log"), "w+b") as log:
+            try:
+                process = start(server.command(workload, port, room), cwd=room, stdin=subprocess.PIPE,
+                                stdout=subprocess.DEVNULL, stderr=log)
+            except OSError as e:
+                raise Trouble(f"it cannot be started: {e.strerror}") from e
+            try:
+                server.wait_until_ready(process, port)
+                said = run_load([load, *workload.load, *timing, *CREDENTIALS, "--target", server.target,
+                                 "--server", f"127.0.0.1:{port}", "--pid", str(process.pid)], process)
+                wrong = stop(process)
+                if wrong:
+                    raise Trouble(wrong)
+            except Trouble as trouble:
+                raise Trouble(f"{trouble}{last_words(process, log)}") from trouble
+            finally:
+                kill(process)
+        server.check(said, room)
+    return said
+
+
+def last_words(process, log):
+    """What a person would look at next: how the server ended, if it did, and its last line."""
+    status = process.poll()
+    log.seek(0)
+    lines = log.read().decode(errors="replace").strip().splitlines()
+    words = f"; status {status}" if status not in (None, 0, -signal.SIGTERM) else ""
+    return words + (f"; its last words: {lines[-1].strip()[:200]}" if lines else "")
+
+
+def turns(servers, rounds):
+    """(round, server), A B C D, D C B A, ..., so that what changes on the machine changes for all."""
+    return [(number, each) for number in range(rounds) for each in (servers if number % 2 == 0 else servers[::-1])]
+
+
+def skipped_share(said):
+    """Of what should have been sent within the window, what was not."""
+    return said["skipped"] / max(said["sent"] + said["skipped"], 1)
+
+
+def run_all(workloads, servers, options, report):
+    """Fills the report's runs, doubts and failures, until the end or until Interrupted."""
+    load = os.path.join(options.build, "bench", "turn-load")
+    timing = ["--warm-up", str(options.warm_up), "--window", str(options.window)]
+    plan = [(workload, number, server) for workload in workloads
+            for number, server in turns([each for each in servers if each.does(workload)], options.rounds)]
+    for done, (workload, number, server) in enumerate(plan, 1):
+        runs = report["runs"].setdefault(workload.name, [{} for _ in range(options.rounds)])
+        name = f"{workload.name}, round {number + 1}, {server.name}"
+        try:
+            said = runs[number][server.name] = measure(server, workload, load, timing)
+        except Trouble as trouble:
+            report["failures"].append(f"{name}: {trouble}")
+            print(f"[{done}/{len(plan)}] failed: {report['failures'][-1]}", file=sys.stderr)
+            continue
+        print(f"[{done}/{len(plan)}] {name}: {said['cpu_us_per_unit']:.2f} µs", file=sys.stderr)
+        if (share := skipped_share(said)) > MOST_SKIPPED:
+            report["doubts"].append(f"{name} ({share:.0%} not sent)")

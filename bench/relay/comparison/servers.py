@@ -1,0 +1,139 @@
+"""How each server is started, told to be ready, and checked after its end."""
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+
+from .running import Trouble
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+CONFIGURATION = os.path.join(os.path.dirname(HERE), "servers")
+ADDRESS = "127.0.0.1"
+
+
+class Server:
+    """A program under test. `room` is a directory of one run."""
+
+    target = "turn"  # as turn-load calls it
+
+    def __init__(self, name, program, threads):
+        self.name, self.program, self.threads = name, program, threads
+
+    def version(self):
+        raise NotImplementedError
+
+    def command(self, workload, port, room):
+        raise NotImplementedError
+
+    def does(self, _workload):
+        return True
+
+    def wait_until_ready(self, process, port):
+        wait_for_binding_answer(process, port)
+
+    def check(self, _said, _room):
+        """After the server's end: raises Trouble when its books disagree with the generator's."""
+
+
+class Turnd(Server):
+    def version(self):
+        return subprocess.run([self.program, "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+    def command(self, workload, port, room):
+        return [self.program, "--config", os.path.join(CONFIGURATION, "turnd.toml"), "--listen", f"{ADDRESS}:{port}",
+                "--threads", str(self.threads), "--counters-file", os.path.join(room, "counters.json")]
+
+    def check(self, said, room):
+        """Conservation: what was sent to turnd it relayed, but for what it or the kernel dropped, and counted."""
+        with open(os.path.join(room, "counters.json"), encoding="utf-8") as file:
+            counters = json.load(file)
+        total = counters["total"]
+        for what in "allocations", "permissions", "channels":
+            if total[what] != 0:
+                raise Trouble(f"it ends with {total[what]} {what}")
+        if "whole_run" not in said:
+            return
+        drops = counters_sum(counters, "kernel-drops")
+        missing = 0
+        for way in "up", "down":
+            sent, arrived = said["whole_run"]["sent"][way], said["whole_run"]["arrived"][way]
+            relayed = total["relayed"][way]["packets"]
+            if not arrived <= relayed <= sent:
+                raise Trouble(f"{way}: sent {sent}, relayed {relayed}, arrived {arrived}")
+            missing += sent - relayed - sum(total["dropped"][way].values())
+        if missing > drops + said["dropped_by_generator"]:
+            raise Trouble(f"{missing} packets are in nobody's books (the kernel dropped {drops})")
+
+
+class Coturn(Server):
+    def version(self):
+        said = subprocess.run([self.program, "--version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              check=False)
+        found = re.search(r"\d+\.\d+\.\d+", said.stdout)
+        return "coturn " + (found[0] if found else "?")
+
+    def command(self, workload, port, room):
+        return [self.program, "-c", os.path.join(CONFIGURATION, "coturn.conf"), "--listening-port", str(port),
+                "--relay-threads", str(self.threads), "--userdb", os.path.join(room, "turndb"),
+                "--pidfile", os.path.join(room, "pid")]
+
+
+class Floor(Server):
+    target = "floor"
+
+    def version(self):
+        return "turn-floor"
+
+    def command(self, workload, port, room):
+        return [self.program, f"{ADDRESS}:{port}", str(self.threads)]
+
+    def does(self, workload):
+        return workload.floor
+
+    def wait_until_ready(self, process, port):
+        """Its sockets are all bound before its first packet, and clients repeat their lessons."""
+
+
+def counters_sum(tree, name):
+    """Everything of this name in turnd's counters, per shard or in total."""
+    if not isinstance(tree, dict):
+        return 0
+    return sum(value if key == name else counters_sum(value, name) for key, value in tree.items())
+
+
+def wait_for_binding_answer(process, port):
+    """RFC 8489, 12: until a Binding request is answered, 10 s at most."""
+    request = bytes.fromhex("000100002112a442") + os.urandom(12)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.connect((ADDRESS, port))
+        client.settimeout(0.05)
+        for _ in range(200):
+            if process.poll() is not None:
+                raise Trouble("it ended instead of serving")
+            try:
+                client.send(request)
+                if client.recv(2048)[8:20] == request[8:20]:
+                    return
+            except socket.timeout:
+                continue
+            except ConnectionRefusedError:
+                time.sleep(0.05)
+    raise Trouble("it does not answer")
+
+
+def choose(build, threads, names):
+    """(servers in the order of a round, those left out and why)"""
+    turnd = os.path.join(build, "turnd", "turnd")
+    coturn = shutil.which("turnserver")
+    if "coturn" in names and coturn is None:
+        raise Trouble("turnserver is not installed: apt-get install coturn")
+    servers = [Turnd("turnd", turnd, threads), Coturn("coturn", coturn, threads),
+               Floor("floor", os.path.join(build, "bench", "turn-floor"), threads),
+               Turnd("turnd again", turnd, threads)]
+    return [each for each in servers if each.name in names], []
+
+
+NAMES = ["turnd", "coturn", "floor", "turnd again"]
