@@ -14,6 +14,9 @@ namespace {
 
 constexpr std::size_t longest_name = 508;  ///< bytes of USERNAME: RFC 8489, 14.3
 constexpr std::size_t longest_realm = 127; ///< characters of REALM: RFC 8489, 14.9
+// Bits per second: below, even a telephone call is impossible; above, it is no limit.
+constexpr std::uint64_t least_bandwidth = 1'000;
+constexpr std::uint64_t most_bandwidth = 100'000'000'000;
 
 std::optional<std::uint64_t> digits(std::string_view text) {
     std::uint64_t n = 0;
@@ -47,6 +50,20 @@ std::uint64_t milliseconds_of(char unit) {
         return 86400 * 1000;
     default:
         return 0;
+    }
+}
+
+/// What k, M and G stand for in front of bits per second; anything else: 1.
+std::uint64_t thousands_of(char unit) {
+    switch (unit) {
+    case 'k':
+        return 1'000;
+    case 'M':
+        return 1'000'000;
+    case 'G':
+        return 1'000'000'000;
+    default:
+        return 1;
     }
 }
 
@@ -109,6 +126,17 @@ parsed<std::chrono::seconds> parse_duration(std::string_view text, std::chrono::
 parsed<std::chrono::milliseconds> parse_short_duration(std::string_view text, std::chrono::milliseconds min,
                                                        std::chrono::milliseconds max) {
     return read_duration(text, min, max, "ms, s, m, h or d");
+}
+
+parsed<std::uint64_t> parse_bandwidth(std::string_view text) {
+    const std::uint64_t unit = text.empty() ? 1 : thousands_of(text.back());
+    const auto n = digits(text.substr(0, text.size() - (unit == 1 ? 0 : 1)));
+    if (!n)
+        return complaint{"this is not a bandwidth",
+                         "write bits per second, e.g. \"64000\", or with k, M or G, e.g. \"10M\""};
+    if (*n != 0 && (*n > most_bandwidth / unit || *n * unit < least_bandwidth))
+        return complaint{"the bandwidth is out of range", "write one from 1k to 100G, or 0 for no limit"};
+    return *n * unit;
 }
 
 parsed<std::pair<std::uint16_t, std::uint16_t>> parse_port_range(std::string_view text) {

@@ -27,6 +27,10 @@ parsed<std::chrono::seconds> parse_duration(std::string_view text, std::chrono::
 parsed<std::chrono::milliseconds> parse_short_duration(std::string_view text, std::chrono::milliseconds min,
                                                        std::chrono::milliseconds max);
 
+/// Bits per second, bare or in thousands, millions or thousand millions: "64000", "64k", "10M", "1G". From 1k to 100G,
+/// or 0: no limit.
+parsed<std::uint64_t> parse_bandwidth(std::string_view text);
+
 /// "MIN-MAX", both included, from 1 to 65535.
 parsed<std::pair<std::uint16_t, std::uint16_t>> parse_port_range(std::string_view text);
 

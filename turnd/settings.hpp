@@ -60,6 +60,7 @@ struct settings {
     std::size_t allocations_total = 0; ///< 0: as many as ports and descriptors allow
     /// Not set: no limit for users with a password, rest_allocation_limit for time-limited ones. 0: no limit at all.
     std::optional<std::size_t> allocations_per_user{};
+    std::uint64_t bandwidth_per_allocation = 0; ///< bits per second, each direction; 0: no limit
     std::size_t permissions_per_allocation = 0;
     std::size_t channels_per_allocation = 0;
     std::size_t unauthenticated_bytes_per_second = 0;

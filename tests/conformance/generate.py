@@ -34,7 +34,6 @@ OWNERS = {
     "ICMP attribute": "errors of the network towards a peer reported to the client",
     "redirects": "300 Try Alternate in a cluster",
     "packet translation": "header fields copied from the arriving packet to the leaving one",
-    "bandwidth": "bandwidth-per-allocation",
     "discovery": "finding a server by DNS",
     "operator": "a choice of whoever runs the server, documented in docs/operating.md",
     "application": "a choice of the program that uses the library",

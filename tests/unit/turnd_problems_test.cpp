@@ -24,6 +24,9 @@ TEST_CASE("turnd: a problem names file and line and key and value and remedy") {
         of_file("[relay]\nports = \"9-1\"") ==
         "turnd.toml:5: relay.ports = \"9-1\": the lowest port is above the highest; write MIN-MAX with ports from 1 to "
         "65535, e.g. \"49152-65535\"");
+    CHECK(of_file("[limits]\nbandwidth-per-allocation = \"10Mbit\"") ==
+          "turnd.toml:5: limits.bandwidth-per-allocation = \"10Mbit\": this is not a bandwidth; write bits per second, "
+          "e.g. \"64000\", or with k, M or G, e.g. \"10M\"");
     CHECK(
         said(load({.flags = {"--relay-ports", "9-1"}, .variables = {}, .toml = realm_and_user})) ==
         "command line: --relay-ports = \"9-1\": the lowest port is above the highest; write MIN-MAX with ports from 1 "
@@ -88,6 +91,10 @@ TEST_CASE("turnd: a value of the wrong kind is told from a wrong value") {
     CHECK(contains(of_top("realm = true"), "redefine")); // toml: twice in one file
     CHECK(contains(of_top("drain-timeout = 10"), "this is a whole number, but the key takes text in quotes; write e.g. "
                                                  "drain-timeout = \"10s\""));
+    CHECK(
+        of_file("[limits]\nbandwidth-per-allocation = 64000") ==
+        "turnd.toml:5: limits.bandwidth-per-allocation = \"64000\": this is a whole number, but the key takes text in "
+        "quotes; write e.g. bandwidth-per-allocation = \"10M\"");
     CHECK(contains(of_top("allow-anonymous-relay = \"no\""), "this is text, but the key takes true or false"));
     CHECK(contains(of_top("backend = [\"auto\"]"), "this is a list, but the key takes text in quotes"));
     CHECK(contains(of_top("backend = { kind = \"auto\" }"), "this is a table, but the key takes text in quotes"));

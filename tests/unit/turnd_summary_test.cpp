@@ -174,6 +174,7 @@ ports = "24000-29999"
 [limits]
 allocations-total = 11
 allocations-per-user = 12
+bandwidth-per-allocation = "22k"
 permissions-per-allocation = 13
 channels-per-allocation = 14
 unauthenticated-bytes-per-second = 15
@@ -225,6 +226,7 @@ deny = ["10.1.0.0/16"]
     CHECK(o.relay_port_max == 29'999);
     CHECK(o.allocations_total == 11);
     CHECK(o.allocations_per_user == 12);
+    CHECK(o.relay.bandwidth_per_allocation == 22'000);
     CHECK(o.relay.permissions_per_allocation == 13);
     CHECK(o.relay.channels_per_allocation == 14);
     CHECK(o.relay.unauthenticated_bytes_per_second == 15);

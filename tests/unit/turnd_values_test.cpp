@@ -74,6 +74,28 @@ TEST_CASE("turnd: short durations may be in milliseconds") {
     CHECK(parse_short_duration("1x", 10ms, 60s).error().remedy == "write a number and ms, s, m, h or d, e.g. \"90s\"");
 }
 
+TEST_CASE("turnd: a bandwidth is in bits per second, or in thousands, millions and thousand millions of them") {
+    CHECK(*parse_bandwidth("0") == 0);
+    CHECK(*parse_bandwidth("0M") == 0);
+    CHECK(*parse_bandwidth("64000") == 64'000);
+    CHECK(*parse_bandwidth("64k") == 64'000);
+    CHECK(*parse_bandwidth("10M") == 10'000'000);
+    CHECK(*parse_bandwidth("1k") == 1'000);
+    CHECK(*parse_bandwidth("100G") == 100'000'000'000);
+    for (const char* text : {"999", "1", "101G", "100000000001", "18446744073709551615k"}) {
+        CAPTURE(text);
+        CHECK(wrong(parse_bandwidth(text)) == "the bandwidth is out of range");
+        CHECK(parse_bandwidth(text).error().remedy == "write one from 1k to 100G, or 0 for no limit");
+    }
+    for (const char* text :
+         {"", "k", "-1", "1.5M", "1 M", "1K", "1m", "1kk", "1Mbit", "fast", "18446744073709551616"}) {
+        CAPTURE(text);
+        CHECK(wrong(parse_bandwidth(text)) == "this is not a bandwidth");
+    }
+    CHECK(parse_bandwidth("fast").error().remedy ==
+          "write bits per second, e.g. \"64000\", or with k, M or G, e.g. \"10M\"");
+}
+
 TEST_CASE("turnd: port ranges go upwards from 1 to 65535") {
     CHECK(*parse_port_range("49152-65535") == std::pair<std::uint16_t, std::uint16_t>(49152, 65535));
     CHECK(*parse_port_range("1-1") == std::pair<std::uint16_t, std::uint16_t>(1, 1));

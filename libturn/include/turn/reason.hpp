@@ -57,7 +57,7 @@ enum class reason : std::uint8_t {
     no_data,              ///< an indication without peer or data
     rate_limited,         ///< answers to unproven sources are over their budget
     relay_disabled,       ///< a TURN method at a server that does STUN only
-    bandwidth,            ///< over bandwidth-per-allocation
+    bandwidth,            ///< more data than bandwidth-per-allocation lets through
     socket_closed,        ///< arrived for or queued to a socket that has just been closed
     socket_buffer_full,   ///< the kernel's send buffer was full
     too_big,              ///< larger than a datagram, or than the path takes with DF set

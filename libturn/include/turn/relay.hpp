@@ -36,6 +36,9 @@ struct relay_options {
     std::size_t max_allocations = 100'000;         ///< in this relay
     std::size_t permissions_per_allocation = 64;
     std::size_t channels_per_allocation = 64;
+    /// Bits of payload per second in each direction, a datagram counting for at least 64 bytes; 0: no limit. A quarter
+    /// of a second's worth may come at once, and at least 64 KiB. More is dropped: reason bandwidth.
+    std::uint64_t bandwidth_per_allocation = 0;
     std::size_t max_lookups = 4096;                           ///< pending credential look-ups in this relay
     std::size_t unauthenticated_bytes_per_second = 1'048'576; ///< answers to one unproven /24 or /56; 0: no limit
     std::vector<address_prefix> unauthenticated_exempt{};

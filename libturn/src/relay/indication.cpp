@@ -51,7 +51,7 @@ void relay::state::send_indication(const stun::message_view& message, slot s, ti
     const bool judge = allowed->port_matters || peer->port == 0; // elsewhere every port is as good as the next
     if (judge && !judge_peer(options_.peers, *peer, false).allowed) return drop(direction::up, reason::peer_denied);
 
-    count_relayed(a, direction::up, data->size());
+    if (!admit(a, direction::up, data->size(), now)) return;
     out.send({.via = a.relayed(peer->family).id,
               .to = *peer,
               .body = *data,
@@ -60,13 +60,15 @@ void relay::state::send_indication(const stun::message_view& message, slot s, ti
 }
 
 /// RFC 8656, 11.3. Everything but the value of DATA is written into scratch; the value stays where it arrived.
-void relay::state::data_indication(allocation& a, const transport_address& peer, bytes data, outbox& out) {
+void relay::state::data_indication(allocation& a, const transport_address& peer, bytes data, time_point now,
+                                   outbox& out) {
     const std::size_t ip_size = address_size(peer.family);
     const std::size_t peer_attribute = 4 + 4 + ip_size;
     const std::size_t head_size = stun::header_size + peer_attribute + 4;
     const std::size_t pad = padding_of(data.size());
     const std::size_t largest = is_stream(a.client.via) ? stun::header_size + 65535 : largest_datagram;
     if (head_size + data.size() + pad > largest) return drop(direction::down, reason::too_big);
+    if (!admit(a, direction::down, data.size(), now)) return;
 
     const std::span<std::byte> head = out.scratch(head_size);
     writer w(head);
@@ -88,7 +90,6 @@ void relay::state::data_indication(allocation& a, const transport_address& peer,
     w.u16(stun::data::type);
     w.u16(data.size());
 
-    count_relayed(a, direction::down, data.size());
     out.send({.via = a.client.via,
               .to = a.client.client,
               .head = head,

@@ -33,7 +33,8 @@ relay::state::state(relay_options options, relay_services services, const stun::
     : options_(std::move(options)), services_(services), nonces_(secret, options_.nonce_lifetime),
       by_tuple_(five_tuple_hash{{crypto::random64()}}), lookups_(options_.max_lookups, {crypto::random64()}),
       budget_(options_.unauthenticated_bytes_per_second, options_.unauthenticated_exempt, {crypto::random64()}),
-      dummy_key_(random_key()), next_allocation_(services.first_allocation_id), next_indication_(crypto::random64()) {}
+      bandwidth_(options_.bandwidth_per_allocation), dummy_key_(random_key()),
+      next_allocation_(services.first_allocation_id), next_indication_(crypto::random64()) {}
 
 /// Whoever ends a relay without end_all_allocations() still gives quota units back.
 relay::state::~state() {
@@ -96,7 +97,7 @@ void relay::state::channel_data_up(bytes segment, slot s, time_point now, outbox
     if (c == nullptr || c->expires <= now) return drop(direction::up, reason::no_channel);
     if (message->payload.size() > largest_datagram) return drop(direction::up, reason::too_big); // a stream's may be
 
-    count_relayed(a, direction::up, message->payload.size());
+    if (!admit(a, direction::up, message->payload.size(), now)) return;
     out.send({.via = a.relayed(c->peer.family).id, .to = c->peer, .body = message->payload, .way = direction::up});
 }
 
@@ -174,16 +175,16 @@ void relay::state::from_peer(const packet& p, bytes segment, const socket_entry&
     if (allowed == nullptr || allowed->expires <= now) return drop(direction::down, reason::no_permission);
 
     const channel* c = a.find_channel(p.from);
-    if (c == nullptr || c->expires <= now) return data_indication(a, p.from, segment, out);
+    if (c == nullptr || c->expires <= now) return data_indication(a, p.from, segment, now, out);
 
     const bool stream = is_stream(a.client.via);
     if (!stream && segment.size() + channel_data_header_size > largest_datagram)
         return drop(direction::down, reason::too_big);
+    if (!admit(a, direction::down, segment.size(), now)) return;
     const auto header = channel_data_header(c->number, static_cast<std::uint16_t>(segment.size()));
     const std::span<std::byte> head = out.scratch(header.size());
     std::copy(header.begin(), header.end(), head.begin());
 
-    count_relayed(a, direction::down, segment.size());
     out.send({.via = a.client.via,
               .to = a.client.client,
               .head = head,

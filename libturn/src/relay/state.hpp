@@ -7,6 +7,7 @@
 #include "base/deadline_queue.hpp"
 #include "base/flat_table.hpp"
 #include "base/slot_map.hpp"
+#include "relay/bandwidth_limit.hpp"
 #include "relay/byte_budget.hpp"
 #include "relay/lookups.hpp"
 #include "relay/tables.hpp"
@@ -87,21 +88,27 @@ struct relay::state {
     void indication(const stun::message_view&, slot, time_point now, outbox&);
     void from_peer(const packet&, bytes segment, const socket_entry&, time_point now, outbox&);
     void drop(direction, reason) noexcept;
-    /// Books one datagram with `size` bytes of application data, for the allocation and for the relay.
-    void count_relayed(allocation& a, direction way, std::size_t size) noexcept {
+    /// Books one datagram with `size` bytes of application data: as relayed, for the allocation and for the relay, or
+    /// as dropped because it is over the allocation's bandwidth. Returns whether it is to be relayed.
+    [[nodiscard]] bool admit(allocation& a, direction way, std::size_t size, time_point now) noexcept {
+        if (!bandwidth_.spend(a.bandwidth[static_cast<std::size_t>(way)], size, now)) {
+            drop(way, reason::bandwidth);
+            return false;
+        }
         const bool up = way == direction::up;
         ++(up ? a.used.packets_up : a.used.packets_down);
         (up ? a.used.bytes_up : a.used.bytes_down) += size;
         auto& relayed = books_.relayed[static_cast<std::size_t>(way)];
         ++relayed.packets;
         relayed.bytes.add(size);
+        return true;
     }
     [[nodiscard]] slot find(const five_tuple&) const noexcept;
 
     // indication.cpp
     void send_indication(const stun::message_view&, slot, time_point now, outbox&);
     /// Precondition: out.has_room().
-    void data_indication(allocation&, const transport_address& peer, bytes data, outbox&);
+    void data_indication(allocation&, const transport_address& peer, bytes data, time_point now, outbox&);
 
     // authenticate.cpp
     void authenticate(request&, outbox&);
@@ -161,6 +168,7 @@ struct relay::state {
     lookup_table lookups_;
     deadline_queue deadlines_;
     byte_budget budget_;
+    bandwidth_limit bandwidth_;
     stun::credential_key dummy_key_{}; ///< for unknown users, so that they cost what known ones cost
     std::uint64_t next_allocation_;
     std::uint64_t next_indication_ = 0; ///< transaction ids of Data indications: unique, nothing more is needed

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/mix.hpp"
+#include "relay/bandwidth_limit.hpp"
 #include "turn/observer.hpp"
 #include "turn/packet.hpp"
 #include "turn/relay.hpp"
@@ -65,6 +66,7 @@ struct allocation {
     std::vector<permission> permissions{};
     std::vector<channel> channels{};
     usage used{};
+    std::array<bandwidth_limit::bucket, 2> bandwidth{}; ///< by direction::up, direction::down
 
     // For authentication and for rebuilding the success response of a retransmitted Allocate.
     std::uint32_t listener = 0; ///< index; its realm is the allocation's
