@@ -121,6 +121,14 @@ TEST_CASE("RFC 8489 9.2.4: a spoofed source buys one HMAC and no look-up") {
     CHECK_FALSE(b.asked_directory());
 }
 
+TEST_CASE("RFC 8489 9.2.4: a request with the right password costs three HMACs") {
+    bench b;
+    const std::string nonce = b.challenge();
+    // The NONCE, the request, its answer: whether somebody had to be asked in between or not.
+    CHECK(cost_of([&] { CHECK(b.ask(b.allocate(nonce, right), one_key()).code() == 0); }) == 3 + 1);
+    CHECK(cost_of([&] { CHECK(b.ask(b.refresh(nonce, right), {}).code() == 0); }) == 3 + 1); // 1: we sign it here
+}
+
 TEST_CASE("RFC 8489 9.2.4: any of a user's keys opens and the allocation remembers which") {
     bench b;
     const std::string nonce = b.challenge();

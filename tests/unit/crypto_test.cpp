@@ -97,6 +97,45 @@ TEST_CASE("RFC 8489 B.1: the printed HMAC belongs to the printed bytes and the S
           "4a 3c f3 8f ef 69 92 bd a9 52 c6 78 04 17 da 0f 24 81 94 15 56 9e 60 b2 05 c4 6e 41 40 7f 17 04");
 }
 
+TEST_CASE("RFC 2104 2: an HMAC does not depend on the keys that came before") {
+    const auto by_definition = [](bytes key, bytes text) {
+        const auto padded_with = [&](unsigned pad) {
+            std::vector<std::byte> block(64, std::byte{0});
+            std::ranges::copy(key, block.begin());
+            for (std::byte& b : block) b ^= static_cast<std::byte>(pad);
+            return block;
+        };
+        auto inner = padded_with(0x36), outer = padded_with(0x5c);
+        inner.insert(inner.end(), text.begin(), text.end());
+        const auto digest = crypto::sha256(inner);
+        outer.insert(outer.end(), digest.begin(), digest.end());
+        return to_hex(crypto::sha256(outer));
+    };
+    // Alike in front, in full or in length, and all with another first byte: those that are remembered get mixed up
+    // if they can be.
+    std::vector<std::vector<std::byte>> keys;
+    for (const std::size_t size : {0, 1, 16, 31, 32, 33, 64}) keys.emplace_back(size, std::byte{7});
+    for (unsigned last = 0; last < 4; ++last) {
+        keys.emplace_back(16, std::byte{7}).back() = static_cast<std::byte>(last);
+        keys.emplace_back(32, std::byte{7}).back() = static_cast<std::byte>(last);
+    }
+    for (unsigned first = 0; first < 256; ++first) keys.emplace_back(16, static_cast<std::byte>(first));
+
+    const std::vector<bytes> texts{of("first"), of("a second text"), bytes{}};
+    const auto check = [&](const std::vector<std::byte>& key) {
+        for (const bytes& text : texts) {
+            const auto mac = crypto::hmac_sha256(key, std::span(&text, 1));
+            CHECK(to_hex(mac) == by_definition(key, text));
+        }
+    };
+    for (const auto& key : keys) check(key);
+    for (const auto& key : keys) {
+        check(keys.front());
+        check(key);
+        check(keys[3]);
+    }
+}
+
 TEST_CASE("HMACs are counted per thread") {
     const auto before = crypto::hmac_count();
     const bytes text = of("x");

@@ -40,6 +40,15 @@ TEST_CASE("RFC 8489 9.2: a nonce is valid for its lifetime and then expired") {
     CHECK(issuer.check(view(nonce), ann, start + 24h) == verdict::expired);
 }
 
+TEST_CASE("RFC 8489 9.2: whether a nonce of ours has expired is read off it without an HMAC") {
+    const auto nonce = issuer.issue(ann, start, 1);
+    const auto before = crypto::hmac_count();
+    CHECK_FALSE(nonce_issuer::has_expired(view(nonce), start + 600s - 1ns));
+    CHECK(nonce_issuer::has_expired(view(nonce), start + 600s));
+    CHECK(nonce_issuer::has_expired("no nonce", start));
+    CHECK(crypto::hmac_count() == before);
+}
+
 TEST_CASE("RFC 8489 9.2: a nonce issued between two seconds lives its whole lifetime") {
     const nonce_issuer brief(secret_of(1), 1s);
     const auto nonce = brief.issue(ann, start + 999ms, 1);

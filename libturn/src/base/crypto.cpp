@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -60,39 +61,92 @@ private:
 
 thread_local std::uint64_t hmacs = 0;
 
-/// HMAC with one digest. Its context is made once a thread: setting the digest costs as much as a short message.
+/// HMAC with one digest. Contexts are made once: setting the digest costs as much as a short message. So does setting
+/// the key, and most messages are signed with one of a few: contexts of the latest keys stay as they are.
 template <std::size_t Size>
 class mac {
 public:
     explicit mac(const char* digest_name) noexcept
-        : mac_(EVP_MAC_fetch(nullptr, "HMAC", nullptr)), context_(mac_ ? EVP_MAC_CTX_new(mac_.get()) : nullptr) {
-        require(context_ != nullptr);
-        std::string name = digest_name; // OSSL_PARAM wants it writable
-        const std::array parameters{OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name.data(), 0),
-                                    OSSL_PARAM_construct_end()};
-        require(EVP_MAC_CTX_set_params(context_.get(), parameters.data()) == 1);
+        : mac_(EVP_MAC_fetch(nullptr, "HMAC", nullptr)), name_(digest_name), any_key_(make_context()),
+          kept_(most_keys) {
+        require(any_key_ != nullptr);
     }
 
     std::array<std::byte, Size> of(bytes key, std::span<const bytes> parts) noexcept {
         ++hmacs;
-        // An empty key would mean "the last one".
-        static constexpr std::byte nothing{};
-        const std::byte* const material = key.empty() ? &nothing : key.data();
-        require(EVP_MAC_init(context_.get(), as_octets(material), key.size(), nullptr) == 1);
-        for (const bytes part : parts)
-            require(EVP_MAC_update(context_.get(), as_octets(part.data()), part.size()) == 1);
+        EVP_MAC_CTX* const context = begin(key);
+        for (const bytes part : parts) require(EVP_MAC_update(context, as_octets(part.data()), part.size()) == 1);
         std::array<std::byte, Size> out;
         std::size_t written = 0;
-        require(EVP_MAC_final(context_.get(), reinterpret_cast<unsigned char*>(out.data()), &written, Size) == 1);
+        require(EVP_MAC_final(context, reinterpret_cast<unsigned char*>(out.data()), &written, Size) == 1);
         return out;
     }
 
 private:
+    using mac_context = std::unique_ptr<EVP_MAC_CTX, free_mac>;
+    static constexpr std::size_t most_keys = 256; // some 0.8 kB each
+    static constexpr std::size_t longest_key = 32;
+
+    /// A key and a context that has begun with it.
+    struct keyed {
+        std::array<std::byte, longest_key> key{};
+        std::size_t size = 0; ///< 0: none
+        mac_context state{};
+
+        keyed() = default;
+        keyed(const keyed&) = delete;
+        keyed& operator=(const keyed&) = delete;
+        ~keyed() { OPENSSL_cleanse(key.data(), key.size()); }
+
+        [[nodiscard]] bool holds(bytes wanted) const noexcept {
+            return size == wanted.size() && std::equal(wanted.begin(), wanted.end(), key.begin());
+        }
+    };
+
+    mac_context make_context() noexcept {
+        mac_context made(mac_ ? EVP_MAC_CTX_new(mac_.get()) : nullptr);
+        // OSSL_PARAM wants it writable
+        const std::array parameters{OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name_.data(), 0),
+                                    OSSL_PARAM_construct_end()};
+        if (made && EVP_MAC_CTX_set_params(made.get(), parameters.data()) != 1) made.reset();
+        return made;
+    }
+
+    /// A context that has begun with `key`.
+    EVP_MAC_CTX* begin(bytes key) noexcept {
+        if (key.empty() || key.size() > longest_key) return begin_with_any(key);
+        // Keys are digests or random, so their first byte spreads them well enough.
+        keyed& place = kept_[std::to_integer<std::size_t>(key.front()) % most_keys];
+        if (place.holds(key)) {
+            // Without a key: the one it has, from the state that was computed for it.
+            require(EVP_MAC_init(place.state.get(), nullptr, 0, nullptr) == 1);
+            return place.state.get();
+        }
+        place.size = 0;
+        if (!place.state) place.state = make_context();
+        if (!place.state || EVP_MAC_init(place.state.get(), as_octets(key.data()), key.size(), nullptr) != 1) {
+            place.state.reset(); // no memory for one more
+            return begin_with_any(key);
+        }
+        std::copy(key.begin(), key.end(), place.key.begin());
+        place.size = key.size();
+        return place.state.get();
+    }
+    EVP_MAC_CTX* begin_with_any(bytes key) noexcept {
+        // An empty key would mean "the last one".
+        static constexpr std::byte nothing{};
+        const std::byte* const material = key.empty() ? &nothing : key.data();
+        require(EVP_MAC_init(any_key_.get(), as_octets(material), key.size(), nullptr) == 1);
+        return any_key_.get();
+    }
+
     static const unsigned char* as_octets(const std::byte* p) noexcept {
         return reinterpret_cast<const unsigned char*>(p);
     }
     std::unique_ptr<EVP_MAC, free_mac> mac_;
-    std::unique_ptr<EVP_MAC_CTX, free_mac> context_;
+    std::string name_;
+    mac_context any_key_;
+    std::vector<keyed> kept_; ///< direct-mapped: a key takes the place of another
 };
 
 } // namespace

@@ -17,7 +17,8 @@ std::uint64_t random64() noexcept; ///< from a per-thread buffer that is refille
 std::array<std::byte, 16> md5(bytes) noexcept;
 std::array<std::byte, 32> sha256(bytes) noexcept;
 
-/// HMAC over the concatenation of `parts`, so callers need not copy to patch a header.
+/// HMAC over the concatenation of `parts`, so callers need not copy to patch a header. Each thread keeps the states of
+/// the latest keys of up to 32 bytes: with one of them a message costs about half.
 std::array<std::byte, 20> hmac_sha1(bytes key, std::span<const bytes> parts) noexcept;
 std::array<std::byte, 32> hmac_sha256(bytes key, std::span<const bytes> parts) noexcept;
 /// HMACs computed by this thread so far: a test counts that refusals cost the same.

@@ -26,6 +26,10 @@ std::array<std::byte, mac_size> mac_of(const nonce_secret& secret, const transpo
     return mac;
 }
 
+bool is_past(bytes raw, time_point now) noexcept {
+    return now.time_since_epoch() >= std::chrono::seconds(load_u32(raw, 0));
+}
+
 } // namespace
 
 nonce_secret make_nonce_secret() {
@@ -59,9 +63,12 @@ nonce_issuer::verdict nonce_issuer::check(std::string_view nonce, const transpor
     const bytes all(raw);
     if (!crypto::equal(mac_of(secret_, client, all.first(signed_size)), all.subspan(signed_size)))
         return verdict::foreign;
+    return is_past(all, now) ? verdict::expired : verdict::valid;
+}
 
-    const std::chrono::seconds expiry(load_u32(all, 0));
-    return now.time_since_epoch() >= expiry ? verdict::expired : verdict::valid;
+bool nonce_issuer::has_expired(std::string_view nonce, time_point now) noexcept {
+    raw_nonce raw;
+    return !base64_decode(nonce, raw) || is_past(raw, now);
 }
 
 } // namespace turn::stun

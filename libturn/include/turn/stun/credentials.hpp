@@ -54,6 +54,8 @@ public:
     [[nodiscard]] text issue(const transport_address& client, time_point now, std::uint64_t random) const noexcept;
     /// `foreign`: not issued by this server to this IP address.
     [[nodiscard]] verdict check(std::string_view nonce, const transport_address& client, time_point now) const noexcept;
+    /// Whether one that check() did not call foreign has expired by `now`; computes no HMAC.
+    [[nodiscard]] static bool has_expired(std::string_view nonce, time_point now) noexcept;
 
 private:
     nonce_secret secret_;
