@@ -43,12 +43,15 @@ result<file_descriptor> open_udp_socket(const transport_address& local, const so
     return opened;
 }
 
-result<void> configure_udp_socket(int descriptor, address_family family, const socket_options& options,
-                                  bool gro) noexcept {
+result<void> tame_descriptor(int descriptor) noexcept {
     const int flags = ::fcntl(descriptor, F_GETFL);
     if (flags < 0 || ::fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) != 0) return errc::io;
     if (::fcntl(descriptor, F_SETFD, FD_CLOEXEC) != 0) return errc::io;
+    return {};
+}
 
+result<void> configure_udp_socket(int descriptor, address_family family, const socket_options& options,
+                                  bool gro) noexcept {
     if (const int size = wanted_buffer(options.receive_buffer, options.role);
         size > 0 && !set_option(descriptor, SOL_SOCKET, SO_RCVBUF, size))
         return errc::io;

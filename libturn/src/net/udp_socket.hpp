@@ -24,6 +24,9 @@ struct udp_socket {
 /// Opens and binds; IPV6_V6ONLY, non-blocking, closed on exec. Errors: io, with the cause in errno.
 result<file_descriptor> open_udp_socket(const transport_address& local, const socket_options& options) noexcept;
 
+/// Makes a socket that somebody else opened as open_udp_socket() does: non-blocking, closed on exec. Errors: io.
+result<void> tame_descriptor(int descriptor) noexcept;
+
 /// Everything that may also be set on a bound socket: buffers, fragmentation, drop reports, GRO if `gro`.
 /// Errors: io, with the cause in errno.
 result<void> configure_udp_socket(int descriptor, address_family family, const socket_options& options,

@@ -30,17 +30,23 @@ udp_sockets::udp_sockets(const packet_io_options& options, const abilities& kern
 result<socket_id> udp_sockets::open(const transport_address& local, const socket_options& options) {
     auto opened = open_udp_socket(local, options);
     if (!opened) return opened.error();
-    return watch(std::move(*opened), options);
+    // No system call that an allocation can do without: only whoever left the port to the kernel has to ask for it.
+    const auto bound = local.port != 0 ? result<transport_address>(local) : bound_address(opened->number());
+    if (!bound) return bound.error();
+    return watch(std::move(*opened), *bound, 0, options);
 }
 
 result<socket_id> udp_sockets::adopt(int number, const socket_options& options) {
-    return watch(file_descriptor(number), options);
+    file_descriptor adopted(number);
+    if (const auto ok = tame_descriptor(number); !ok) return ok.error();
+    const auto bound = bound_address(number);
+    if (!bound) return bound.error();
+    return watch(std::move(adopted), *bound, kernel_drop_count(number), options);
 }
 
-result<socket_id> udp_sockets::watch(file_descriptor opened, const socket_options& options) {
-    const auto local = bound_address(opened.number());
-    if (!local) return local.error();
-    if (const auto ok = configure_udp_socket(opened.number(), local->family, options, kernel_.gro); !ok)
+result<socket_id> udp_sockets::watch(file_descriptor opened, const transport_address& local, std::uint32_t drops,
+                                     const socket_options& options) {
+    if (const auto ok = configure_udp_socket(opened.number(), local.family, options, kernel_.gro); !ok)
         return ok.error();
 
     const bool reuse = !free_ids_.empty();
@@ -55,9 +61,9 @@ result<socket_id> udp_sockets::watch(file_descriptor opened, const socket_option
     else
         sockets_.emplace_back();
     udp_socket& socket = sockets_[index(id)];
-    socket.drops_seen = kernel_drop_count(opened.number());
+    socket.drops_seen = drops;
     socket.handle = std::move(opened);
-    socket.local = *local;
+    socket.local = local;
     socket.largest_segment = kernel_.gso ? largest_payload : 0;
     socket.first_train = socket.last_train = train::none;
     return id;

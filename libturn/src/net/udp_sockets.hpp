@@ -39,7 +39,9 @@ private:
     [[nodiscard]] const udp_socket* find(socket_id id) const noexcept;
     [[nodiscard]] udp_socket* find(socket_id id) noexcept;
 
-    result<socket_id> watch(file_descriptor opened, const socket_options& options);
+    /// `drops`: what the kernel had dropped on it before it was ours.
+    result<socket_id> watch(file_descriptor opened, const transport_address& local, std::uint32_t drops,
+                            const socket_options& options);
     [[nodiscard]] file_descriptor forget(socket_id id) noexcept;
     void book_kernel_drops(udp_socket& socket, std::uint32_t drops) noexcept;
 
