@@ -141,6 +141,9 @@ def main(arguments):
         running.run_all(workloads, measured, o, report)
     except running.Interrupted as interrupted:
         report["interrupted"] = str(interrupted)
+    finally:
+        running.ignore_signals()
+        running.kill_all()
     print(write(report, o.output))
     print(f"written to {o.output}", file=sys.stderr)
     return 1 if report["failures"] or report["interrupted"] else 0

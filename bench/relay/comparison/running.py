@@ -25,24 +25,43 @@ class Interrupted(Exception):
     """Somebody wants us to end."""
 
 
+SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+_living = {}  # what was started and not ended, by process id
+
+
 def end_on_signals():
     """The first signal ends the run and what it started; more of them do not get in the way of that."""
-    signals = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
-
     def end(number, _frame):
-        for each in signals:
-            signal.signal(each, signal.SIG_IGN)
+        ignore_signals()
         raise Interrupted(signal.Signals(number).name)
 
-    for each in signals:
+    for each in SIGNALS:
         signal.signal(each, end)
+
+
+def ignore_signals():
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
 
 
 def start(command, **options):
     """A process in a group of its own (the terminal's Ctrl-C is for us alone), which the kernel ends if we are killed."""
+    parent = os.getpid()
     set_death_signal = 1  # PR_SET_PDEATHSIG
-    return subprocess.Popen(command, start_new_session=True,
-                            preexec_fn=lambda: _libc.prctl(set_death_signal, signal.SIGKILL), **options)
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # no signal comes between its start and its entry
+
+    def in_the_child():
+        _libc.prctl(set_death_signal, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)  # we were killed before that
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+
+    try:
+        process = subprocess.Popen(command, start_new_session=True, preexec_fn=in_the_child, **options)
+        _living[process.pid] = process
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+    return process
 
 
 def kill(process):
@@ -52,6 +71,13 @@ def kill(process):
     except ProcessLookupError:
         pass
     process.wait()
+    _living.pop(process.pid, None)
+
+
+def kill_all():
+    """Whatever a signal kept from being ended."""
+    for each in list(_living.values()):
+        kill(each)
 
 
 def stop(process):
