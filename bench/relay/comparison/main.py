@@ -127,13 +127,17 @@ def main(arguments):
     workloads = [each for each in WORKLOADS
                  if (each.name in o.workload if o.workload else o.full or each.group != FULL)]
     try:
-        measured, left_out = servers.choose(o.build, o.threads, o.server or servers.NAMES)
+        measured, left_out = servers.choose(o.build, o.threads, o.server or (servers.NAMES if o.full else servers.USUAL))
     except running.Trouble as trouble:
         sys.exit(str(trouble))
+    if not measured:
+        sys.exit("nothing to measure: " + "; ".join(left_out))
     report = {"machine": machine(o, measured, arguments),
               "options": {"rounds": o.rounds, "window": o.window, "warm_up": o.warm_up, "threads": o.threads},
               "verdicts": [], "summary": {}, "doubts": [], "failures": [], "left_out": left_out, "interrupted": "",
               "runs": {}}
+    for each in left_out:
+        print(f"left out: {each}", file=sys.stderr)
     running.end_on_signals()
     try:
         if (busy := busy_share()) > MOST_BUSY:

@@ -81,6 +81,40 @@ class Coturn(Server):
                 "--pidfile", os.path.join(room, "pid")]
 
 
+class Pion(Server):
+    """A program of ours around Debian's package of the library: it has to be compiled, which takes Go."""
+
+    PACKAGES = "golang-go golang-github-pion-turn.v2-dev"
+    GOPATH = "/usr/share/gocode"  # where Debian puts libraries
+
+    @classmethod
+    def why_not(cls):
+        if shutil.which("go") is None:
+            return f"pion: Go is not installed (apt-get install {cls.PACKAGES})"
+        if not os.path.isdir(os.path.join(cls.GOPATH, "src/github.com/pion/turn/v2")):
+            return f"pion: its Debian package is not installed (apt-get install {cls.PACKAGES})"
+        return ""
+
+    def compile(self):
+        """From the installed sources alone: nothing is fetched, nothing is kept outside of the build directory."""
+        place = os.path.dirname(self.program)
+        environment = {**os.environ, "GO111MODULE": "off", "GOFLAGS": "", "GOPATH": self.GOPATH, "CGO_ENABLED": "0",
+                       "GOCACHE": os.path.join(place, "go-cache")}
+        run = subprocess.run(["go", "build", "-o", self.program, "."], cwd=os.path.join(CONFIGURATION, "pion"),
+                             env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if run.returncode != 0:
+            raise Trouble(f"pion cannot be compiled: {run.stdout.strip()}")
+
+    def version(self):
+        said = subprocess.run(["dpkg-query", "-W", "-f=${Version}", "golang-github-pion-turn.v2-dev"],
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False).stdout
+        go = subprocess.run(["go", "env", "GOVERSION"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+        return f"pion turn {said or '?'} ({go})"
+
+    def command(self, workload, port, room):
+        return ["env", f"GOMAXPROCS={self.threads}", self.program, "-listen", f"{ADDRESS}:{port}"]
+
+
 class Floor(Server):
     target = "floor"
 
@@ -127,13 +161,22 @@ def wait_for_binding_answer(process, port):
 def choose(build, threads, names):
     """(servers in the order of a round, those left out and why)"""
     turnd = os.path.join(build, "turnd", "turnd")
+    bench = os.path.join(build, "bench")
     coturn = shutil.which("turnserver")
     if "coturn" in names and coturn is None:
         raise Trouble("turnserver is not installed: apt-get install coturn")
     servers = [Turnd("turnd", turnd, threads), Coturn("coturn", coturn, threads),
-               Floor("floor", os.path.join(build, "bench", "turn-floor"), threads),
-               Turnd("turnd again", turnd, threads)]
-    return [each for each in servers if each.name in names], []
+               Pion("pion", os.path.join(bench, "turn-pion"), threads),
+               Floor("floor", os.path.join(bench, "turn-floor"), threads), Turnd("turnd again", turnd, threads)]
+    servers = [each for each in servers if each.name in names]
+    left_out = [reason for each in servers if isinstance(each, Pion) and (reason := each.why_not())]
+    if left_out:
+        servers = [each for each in servers if not isinstance(each, Pion)]
+    for each in servers:
+        if isinstance(each, Pion):
+            each.compile()
+    return servers, left_out
 
 
-NAMES = ["turnd", "coturn", "floor", "turnd again"]
+NAMES = ["turnd", "coturn", "pion", "floor", "turnd again"]
+USUAL = [each for each in NAMES if each != "pion"]  # which is for --full, or for who asks
