@@ -11,15 +11,15 @@ constexpr std::chrono::milliseconds between_ticks{50};
 
 } // namespace
 
-flows::flows(const load_options& o) : io_(o.segmentation) {
+flows::flows(const load_options& o) : io_(o), streams_(o.client != transport::udp) {
     for (std::size_t i = 0; i < o.peers; ++i) {
         peer_sockets_.push_back(io_.open(peer_ip, net::socket_role::listener));
         owned_by(peer_sockets_.back(), peers_);
     }
     ends_.reserve(o.clients);
     for (std::uint32_t i = 0; i < o.clients; ++i) {
-        const socket_id via = io_.open(client_ip);
-        owned_by(via, i);
+        const socket_id via = streams_ ? stream_id(i) : io_.open(client_ip);
+        if (!streams_) owned_by(via, i);
         ends_.push_back(make_end(o, via, io_.local_address(peer_of(i))));
     }
 }
@@ -30,7 +30,10 @@ void flows::owned_by(socket_id id, std::uint32_t owner) {
 }
 
 void flows::join() {
-    all_become(end::state::ready, [](end& e, time_point now, outbox& out) { e.join(now, out); });
+    all_become(end::state::ready, [this](end& e, time_point now, outbox& out) {
+        if (streams_) io_.connect(); // one for each client, in their order: the id it has is the next
+        e.join(now, out);
+    });
 }
 
 void flows::leave() {
@@ -67,6 +70,12 @@ void flows::all_become(end::state wanted, Start start) {
         if (!under_way.empty()) io_.wait(next_tick);
         receive(out, [](const arrival&, time_point) {});
     }
+}
+
+void flows::expect_gone(socket_id connection) const {
+    const std::size_t flow = index_of(connection);
+    if (ends_[flow]->is() != end::state::gone)
+        throw trouble{fmt::format("client {}: the server closed its connection", flow)};
 }
 
 } // namespace turn::bench

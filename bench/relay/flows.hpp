@@ -38,21 +38,15 @@ public:
     /// Hands everything that arrived in one batch to `take(arrival, now)`. Returns how many packets there were.
     template <class Take>
     std::size_t receive(outbox& out, Take&& take) {
-        const auto batch = io_.receive();
-        if (batch.empty()) return 0;
+        const auto datagrams = io_.receive();
+        const auto streamed = io_.receive_streams();
+        if (datagrams.empty() && streamed.messages.empty() && streamed.gone.empty()) return 0;
         const auto now = std::chrono::steady_clock::now();
-        for (const packet& p : batch) {
-            const std::uint32_t owner = owners_[index_of(p.via)];
-            for (std::size_t i = 0; i < p.segments(); ++i) {
-                if (!out.has_room()) io_.flush(out);
-                if (owner == peers_)
-                    take(arrival{p.segment(i), direction::up, owner, &p}, now);
-                else if (const auto payload = ends_[owner]->handle(p.segment(i), now, out))
-                    take(arrival{*payload, direction::down, owner, &p}, now);
-            }
-        }
+        for (const packet& p : datagrams) give(p, owners_[index_of(p.via)], now, out, take);
+        for (const packet& p : streamed.messages) give(p, static_cast<std::uint32_t>(index_of(p.via)), now, out, take);
+        for (const socket_id each : streamed.gone) expect_gone(each);
         if (!out.empty()) io_.flush(out); // before the bytes it may refer to are gone
-        return batch.size();
+        return datagrams.size() + streamed.messages.size();
     }
     /// Whether what arrived at a peer's socket came to the right one, from the right relay.
     [[nodiscard]] bool belongs(const packet& at_peer, std::uint32_t flow) const noexcept {
@@ -67,13 +61,26 @@ private:
         return peer_sockets_[flow % peer_sockets_.size()];
     }
     void owned_by(socket_id id, std::uint32_t owner);
+    template <class Take>
+    void give(const packet& p, std::uint32_t owner, time_point now, outbox& out, Take& take) {
+        for (std::size_t i = 0; i < p.segments(); ++i) {
+            if (!out.has_room()) io_.flush(out);
+            if (owner == peers_)
+                take(arrival{p.segment(i), direction::up, owner, &p}, now);
+            else if (const auto payload = ends_[owner]->handle(p.segment(i), now, out))
+                take(arrival{*payload, direction::down, owner, &p}, now);
+        }
+    }
+    /// Throws trouble when the client of a connection that is gone had not left.
+    void expect_gone(socket_id connection) const;
     template <class Start>
     void all_become(end::state wanted, Start start);
 
     sockets io_;
+    bool streams_; ///< a client's connection has its flow's number
     std::vector<socket_id> peer_sockets_;
     std::vector<std::unique_ptr<end>> ends_;
-    std::vector<std::uint32_t> owners_; ///< by socket: the flow whose client it is, or peers_
+    std::vector<std::uint32_t> owners_; ///< by UDP socket: the flow whose client it is, or peers_
 };
 
 } // namespace turn::bench

@@ -67,6 +67,12 @@ parsed_options parse_options(int argc, char** argv) {
                                       "of all clients; 0: as many as return")
                            ->check(CLI::NonNegativeNumber);
     app.add_flag("--segmentation", o.segmentation, "GSO and GRO at our ends");
+    const std::map<std::string, transport> transports{
+        {"udp", transport::udp}, {"tcp", transport::tcp}, {"tls", transport::tls}};
+    app.add_option("--client", o.client, "How clients reach the server: udp, tcp or tls [udp]")
+        ->transform(CLI::Transformer(transports));
+    app.add_option("--ca", o.ca_file,
+                   "FILE of certificates that vouch for the server's; without, TLS clients take any");
     app.add_option("--warm-up", warm_up, "Seconds before the window")->check(CLI::Range(0.0, 60.0));
     app.add_option("--window", window, "Seconds that are measured")->check(CLI::Range(0.1, 600.0));
     try {
@@ -77,6 +83,8 @@ parsed_options parse_options(int argc, char** argv) {
         o.server = *address;
         if (o.at == target::floor && !o.relays())
             throw CLI::ValidationError("--target", "the floor answers no requests");
+        if (o.client != transport::udp && (o.at == target::floor || !o.relays()))
+            throw CLI::ValidationError("--client", "streams are for what is relayed by a TURN server");
     } catch (const CLI::ParseError& e) {
         p.done = true;
         p.status = app.exit(e) == 0 ? 0 : 2;

@@ -6,9 +6,16 @@
 #include <string>
 #include <string_view>
 
+#include <sys/types.h>
+
 #include "turn/packet.hpp"
 
 namespace turn::bench {
+
+/// Whatever ends a run early; its text is for people.
+struct trouble {
+    std::string what;
+};
 
 /// What is at the server's address.
 enum class target : std::uint8_t { turn, floor };
@@ -30,7 +37,9 @@ struct load_options {
     std::size_t burst = 0; ///< packets sent at once
     /// Packets a second of each client and each direction, or units of all clients; 0: as many as return.
     double rate = 0;
-    bool segmentation = false; ///< GSO and GRO at our ends
+    bool segmentation = false;         ///< GSO and GRO at our ends
+    transport client = transport::udp; ///< how clients reach the server; peers are always on UDP
+    std::string ca_file{};             ///< whose certificates TLS clients believe; empty: they believe any
 
     std::chrono::milliseconds warm_up{1000};
     std::chrono::milliseconds window{4000};

@@ -22,6 +22,8 @@ std::string to_json(const load_options& o, const outcome& r) {
     j["burst"] = o.burst;
     j["rate"] = o.rate;
     j["segmentation"] = o.segmentation;
+    j["client"] = name(o.client);
+    if (!r.cipher.empty()) j["cipher"] = r.cipher;
     j["valid"] = r.valid();
     j["window_s"] = seconds(r.clocks.window());
     j["units"] = r.units();

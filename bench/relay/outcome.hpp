@@ -22,6 +22,7 @@ struct outcome {
     std::uint64_t failed = 0;       ///< requests that were refused or not answered: an error
     std::string failure{};          ///< why the first of those failed
     std::uint64_t dropped_here = 0; ///< datagrams lost at the generator's own sockets
+    std::string cipher{};           ///< of TLS clients: protocol and cipher
     // Over the whole run, for the books of the server.
     std::array<std::uint64_t, 2> total_sent{};
     std::array<std::uint64_t, 2> total_arrived{};

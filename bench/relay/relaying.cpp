@@ -51,6 +51,7 @@ outcome relaying::run() {
     wait_for_the_rest();
     for (std::size_t i = 0; i < lanes_.size(); ++i) result_.total_sent[i % 2] += lanes_[i].sent;
     result_.dropped_here = flows_.io().dropped();
+    result_.cipher = flows_.io().cipher();
     flows_.leave();
     return result_;
 }
@@ -75,7 +76,7 @@ bool relaying::send_due(pace& p) {
 
 bool relaying::refill() {
     for (const std::uint32_t next : order_) {
-        if (out_.datagrams().size() + options_.burst > most_in_a_round) break;
+        if (queued() + options_.burst > most_in_a_round) break;
         if (lanes_[next].under_way + options_.burst <= bursts_under_way * options_.burst)
             send_burst(next / 2, static_cast<direction>(next % 2));
     }
@@ -85,7 +86,7 @@ bool relaying::refill() {
 void relaying::send_burst(std::uint32_t flow, direction way) {
     lane& l = lane_of(flow, way);
     for (std::size_t i = 0; i < options_.burst; ++i) {
-        const auto room = std::span(payloads_).subspan(out_.datagrams().size() * options_.size, options_.size);
+        const auto room = std::span(payloads_).subspan(queued() * options_.size, options_.size);
         const auto now = std::chrono::steady_clock::now();
         write_payload(room, {.flow = flow, .way = way, .sequence = l.sent++, .sent = now});
         ++l.under_way;

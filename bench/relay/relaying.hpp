@@ -36,6 +36,7 @@ private:
     void heard(const flows::arrival&, time_point now);
     void give_up_on_silence(time_point now);
     void wait_for_the_rest();
+    [[nodiscard]] std::size_t queued() const noexcept { return out_.datagrams().size() + out_.frames().size(); }
     lane& lane_of(std::uint32_t flow, direction way) noexcept {
         return lanes_[flow * 2 + static_cast<std::size_t>(way)];
     }
@@ -43,7 +44,7 @@ private:
     const load_options& options_;
     flows flows_;
     outbox out_;
-    std::vector<std::byte> payloads_; ///< of the outbox's datagrams, by place
+    std::vector<std::byte> payloads_; ///< of what is in the outbox, by place
     std::vector<lane> lanes_;
     std::vector<std::uint32_t> order_; ///< in which lanes send: the same mixture every time
     std::optional<pace> pace_{};       ///< none: as much as returns

@@ -11,7 +11,7 @@ constexpr std::chrono::milliseconds longest_rest{3000};
 
 } // namespace
 
-requests::requests(const load_options& o) : options_(o), io_(o.segmentation), out_(most_in_a_round) {
+requests::requests(const load_options& o) : options_(o), io_(o), out_(most_in_a_round) {
     slots_.reserve(o.clients);
     for (std::uint32_t i = 0; i < o.clients; ++i) {
         const socket_id via = open(i);

@@ -1,5 +1,6 @@
 #include "sockets.hpp"
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -9,10 +10,14 @@
 
 namespace turn::bench {
 
-sockets::sockets(bool segmentation) {
-    auto made = net::make_packet_io({.segmentation = segmentation});
+sockets::sockets(const load_options& o) {
+    auto made = net::make_packet_io({.segmentation = o.segmentation});
     if (!made) throw trouble{fmt::format("no sockets: {}", std::strerror(errno))};
     io_ = std::move(*made);
+    if (o.client == transport::tls)
+        streams_.emplace(o.server, tls_settings(o.ca_file, o.server));
+    else if (o.client == transport::tcp)
+        streams_.emplace(o.server, std::nullopt);
     ::prctl(PR_SET_TIMERSLACK, 1000UL); // ns; the usual 50 µs would be a tenth of a round
 }
 
@@ -37,13 +42,14 @@ void sockets::wait(time_point until) const noexcept {
     if (left <= left.zero()) return;
     const auto whole = std::chrono::floor<std::chrono::seconds>(left);
     const timespec longest{static_cast<time_t>(whole.count()), static_cast<long>((left - whole).count())};
-    pollfd ready{io_->native_handle(), POLLIN, 0};
-    ::ppoll(&ready, 1, &longest, nullptr);
+    std::array<pollfd, 2> ready{{{io_->native_handle(), POLLIN, 0}, {-1, POLLIN, 0}}};
+    if (streams_) ready[1].fd = streams_->native_handle();
+    ::ppoll(ready.data(), ready.size(), &longest, nullptr);
 }
 
 std::uint64_t sockets::dropped() const noexcept {
     const auto& books = io_->counters();
-    std::uint64_t all = books.kernel_drops.value();
+    std::uint64_t all = books.kernel_drops.value() + (streams_ ? streams_->dropped() : 0);
     for (const auto& way : books.dropped)
         for (const auto& why : way) all += why.value();
     return all;
