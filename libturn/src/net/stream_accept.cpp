@@ -113,6 +113,7 @@ void stream_sockets::begin(file_descriptor handle, std::uint32_t listener, const
             const std::size_t count = connections_.size() + 1;
             for (auto* list : {&free_, &resting_, &backlog_})
                 if (list->capacity() < count) list->reserve(2 * count);
+            if (turns_.capacity() < count + ready_.size()) turns_.reserve(2 * count + ready_.size());
             for (auto* list : {&gone_, &reported_})
                 if (list->capacity() < count) list->reserve(2 * count);
             deadlines_.reserve(static_cast<deadline_queue::id>(connections_.size()));
@@ -157,6 +158,8 @@ void stream_sockets::end(std::uint32_t index, reason why) {
         books_.without_allocation.subtract(1);
     }
     deadlines_.remove(index);
+    for (std::size_t i = next_turn_; i < turns_.size(); ++i)
+        if (turns_[i].data == index) turns_[i].events = 0; // not for whoever gets the index next
     if (c.known)
         gone_.push_back({stream_id(index), c.client});
     else

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <new>
+#include <utility>
 
 #include "net/stream_framer.hpp"
 
@@ -17,6 +18,7 @@ namespace {
 constexpr std::size_t bytes_a_turn = 65'536;  ///< read from one connection before the next has its turn
 constexpr std::size_t arena_size = 1'048'576; ///< of one round; touched only as far as it is used
 constexpr std::size_t messages_a_round = 1024;
+constexpr std::size_t least_share = 64; ///< messages of one turn when many connections want theirs
 constexpr std::size_t events_a_round = 64;
 /// Nobody without an allocation needs larger messages.
 constexpr std::size_t largest_without_allocation = 4096;
@@ -37,6 +39,7 @@ constexpr std::size_t index(direction way) noexcept {
 stream_sockets::stream_sockets(const stream_options& options, connection_budget& budget, file_descriptor epoll)
     : options_(options), budget_(budget), epoll_(std::move(epoll)), arena_(arena_size), ciphertext_(bytes_a_turn),
       ready_(events_a_round) {
+    turns_.reserve(events_a_round);
     come_.reserve(messages_a_round);
     packets_.reserve(messages_a_round);
     next_message_.reserve(messages_a_round);
@@ -65,51 +68,75 @@ stream_sockets::arrivals stream_sockets::receive(time_point now) {
     packets_.clear();
     arena_used_ = 0;
 
-    const bool behind = more();
-    take_backlog(now);
+    bool active = more();
+    for (bool asked = false;;) {
+        if (next_turn_ == turns_.size() && (std::exchange(asked, true) || !find_turns())) break;
+        active = true;
+        if (!take_turn(turns_[next_turn_], now)) break;
+        ++next_turn_;
+    }
+    std::swap(reported_, gone_);
+    return {come_, packets_, reported_, active};
+}
+
+/// Everybody who has something to say gets one turn before anybody gets the next: epoll alone, asked again and again,
+/// would name those first who filled the last round.
+bool stream_sockets::find_turns() noexcept {
+    turns_.clear();
+    next_turn_ = 0;
+    for (const std::uint32_t index : backlog_) turns_.push_back({index, 0});
+    backlog_.clear();
     const int n = ::epoll_wait(epoll_.number(), ready_.data(), static_cast<int>(ready_.size()), 0);
     for (int i = 0; i < n; ++i) {
         const auto [events, data] = ready_[static_cast<std::size_t>(i)];
-        if ((data.u32 & listener_bit) != 0)
-            accept_some(data.u32 & ~listener_bit, now);
-        else
-            take_turn(data.u32, events, now);
+        turns_.push_back({data.u32, events});
     }
-    std::swap(reported_, gone_);
-    return {come_, packets_, reported_, behind || n > 0};
+    return !turns_.empty();
 }
 
-/// What one connection sent in a burst of small messages may take more than one round.
-void stream_sockets::take_backlog(time_point now) {
-    for (std::size_t i = 0, count = backlog_.size(); i < count; ++i) {
-        const std::uint32_t index = backlog_[i];
-        connection& c = connections_[index];
-        if (!c.handle || !std::exchange(c.backlog, false)) continue;
-        const auto room = room_for(c);
-        std::copy(c.partial.begin(), c.partial.end(), room.begin());
-        parse(index, room.first(c.partial.size()), now);
-        backlog_.erase(backlog_.begin(), backlog_.begin() + static_cast<std::ptrdiff_t>(i + 1));
-        return; // one such connection a round: it may fill it
+/// False when the round is full: then the turn is still to be taken, first in the next round.
+bool stream_sockets::take_turn(turn t, time_point now) {
+    if ((t.data & listener_bit) != 0) {
+        accept_some(t.data & ~listener_bit, now);
+        return true;
     }
-    backlog_.clear();
+    connection& c = connections_[t.data];
+    if (!c.handle) return true; // ended since epoll spoke
+    try {
+        if ((t.events & EPOLLOUT) != 0) {
+            after_write(t.data, c.out.flush(target_of(c), now, options_.queue, books_));
+            if (!c.handle) return true;
+        }
+        const bool readable = (t.events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0;
+        const bool due = t.events == 0 ? c.backlog : readable && !c.backlog; // what has come already comes first
+        if (!due) return true;
+        if (room_for(c).empty()) return false;
+        if (c.backlog)
+            read_backlog(t.data, now);
+        else if (sniff(t.data)) {
+            ++books_.receive_calls;
+            if (c.tls != nullptr)
+                read_tls(t.data, now);
+            else
+                read_plain(t.data, now);
+        }
+    } catch (const std::bad_alloc&) {
+        end(t.data, reason::out_of_memory);
+    }
+    return true;
 }
 
-void stream_sockets::take_turn(std::uint32_t index, std::uint32_t events, time_point now) try {
+/// How many messages the connection whose turn it is may hand over: many small ones take more than one turn.
+std::size_t stream_sockets::share() const noexcept {
+    return std::max(least_share, (messages_a_round - packets_.size()) / (turns_.size() - next_turn_));
+}
+
+void stream_sockets::read_backlog(std::uint32_t index, time_point now) {
     connection& c = connections_[index];
-    if (!c.handle) return; // ended in this round
-    if ((events & EPOLLOUT) != 0) {
-        after_write(index, c.out.flush(target_of(c), now, options_.queue, books_));
-        if (!c.handle) return;
-    }
-    if ((events & ~static_cast<std::uint32_t>(EPOLLOUT)) == 0 || c.backlog) return;
-    if (room_for(c).empty() || !sniff(index)) return; // no room: the next round's
-    ++books_.receive_calls;
-    if (c.tls != nullptr)
-        read_tls(index, now);
-    else
-        read_plain(index, now);
-} catch (const std::bad_alloc&) {
-    end(index, reason::out_of_memory);
+    c.backlog = false;
+    const auto room = room_for(c);
+    std::copy(c.partial.begin(), c.partial.end(), room.begin());
+    parse(index, room.first(c.partial.size()), now);
 }
 
 /// What is left of the round's arena, if that is enough for one turn of this connection.
@@ -188,7 +215,8 @@ void stream_sockets::read_tls(std::uint32_t index, time_point now) {
 void stream_sockets::parse(std::uint32_t index, std::span<std::byte> received, time_point now) {
     connection& c = connections_[index];
     bytes rest = received;
-    while (packets_.size() < messages_a_round) {
+    const std::size_t end_of_turn = std::min(messages_a_round, packets_.size() + share());
+    while (packets_.size() < end_of_turn) {
         const frame f = next_frame(rest, c.claimed ? frame_rules{} : frame_rules{c.known, largest_without_allocation});
         if (f.what == frame::state::garbage) return end(index, reason::malformed);
         if (f.what == frame::state::incomplete) break;
@@ -206,7 +234,7 @@ void stream_sockets::parse(std::uint32_t index, std::span<std::byte> received, t
         reschedule(index);
     }
     arena_used_ += received.size();
-    if (!c.backlog && packets_.size() == messages_a_round && !rest.empty()) {
+    if (!c.backlog && packets_.size() == end_of_turn && !rest.empty()) {
         c.backlog = true;
         backlog_.push_back(index);
     }

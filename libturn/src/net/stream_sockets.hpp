@@ -67,7 +67,9 @@ public:
 
     /// What is ready now. Never waits. Call again until it is not `active`, or later when `more()`.
     arrivals receive(time_point now);
-    [[nodiscard]] bool more() const noexcept { return !backlog_.empty() || !gone_.empty(); }
+    [[nodiscard]] bool more() const noexcept {
+        return next_turn_ < turns_.size() || !backlog_.empty() || !gone_.empty();
+    }
     /// Each datagram is one message for the connection `via`. Connections that break are reported by receive().
     void send(std::span<const datagram> messages, time_point now);
     /// Whether the connection's client has an allocation now: if so it may stay as long as it likes.
@@ -108,6 +110,11 @@ private:
         std::uint32_t first_message = no_message; ///< of those being sent, while send() runs
         std::uint32_t last_message = no_message;
     };
+    /// A connection or a listener that is to be served.
+    struct turn {
+        std::uint32_t data = 0;   ///< as in epoll's
+        std::uint32_t events = 0; ///< likewise; 0: a connection's backlog
+    };
     static constexpr std::uint32_t no_message = 0xffffffffU;
     static constexpr std::uint32_t listener_bit = 1U << 31; ///< in epoll's data: a listener, not a connection
 
@@ -122,8 +129,10 @@ private:
     [[nodiscard]] connection* find(socket_id) noexcept;
 
     // stream_sockets.cpp: bytes in, messages out
-    void take_turn(std::uint32_t index, std::uint32_t events, time_point now);
-    void take_backlog(time_point now);
+    [[nodiscard]] bool find_turns() noexcept;
+    [[nodiscard]] bool take_turn(turn, time_point now);
+    [[nodiscard]] std::size_t share() const noexcept;
+    void read_backlog(std::uint32_t index, time_point now);
     [[nodiscard]] bool sniff(std::uint32_t index);
     void read_plain(std::uint32_t index, time_point now);
     void read_tls(std::uint32_t index, time_point now);
@@ -153,11 +162,13 @@ private:
     std::vector<std::byte> ciphertext_; ///< of one TLS connection's turn
     std::size_t arena_used_ = 0;
     std::vector<epoll_event> ready_;
+    std::vector<turn> turns_; ///< [next_turn_, end) are still to be served, in the next round when this one is full
+    std::size_t next_turn_ = 0;
     std::vector<opened> come_;
     std::vector<packet> packets_;
-    std::vector<closed> gone_;     ///< since the last round
-    std::vector<closed> reported_; ///< of this round
-    std::vector<std::uint32_t> backlog_;
+    std::vector<closed> gone_;           ///< since the last round
+    std::vector<closed> reported_;       ///< of this round
+    std::vector<std::uint32_t> backlog_; ///< whose next turn is for messages that have come already
 
     // One call of send()
     std::vector<std::uint32_t> next_message_; ///< of the same connection, by message
