@@ -138,6 +138,7 @@ def main(arguments):
               "runs": {}}
     for each in left_out:
         print(f"left out: {each}", file=sys.stderr)
+    running.raise_descriptor_limit()
     running.end_on_signals()
     try:
         if (busy := busy_share()) > MOST_BUSY:

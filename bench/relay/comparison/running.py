@@ -1,8 +1,10 @@
 """Servers in turns, one at a time, each afresh for each run; nothing that is started here outlives it."""
 import ctypes
+import dataclasses
 import json
 import os
 import random
+import resource
 import signal
 import socket
 import subprocess
@@ -12,6 +14,7 @@ import time
 
 CREDENTIALS = ["--user", "load", "--password", "secret"]
 SERVER_ENDS, LOAD_ENDS = 15, 180  # seconds
+DESCRIPTORS = 262144
 MOST_SKIPPED = 0.01  # of a run's load; with more, the server met another load than the others
 
 _libc = ctypes.CDLL(None)
@@ -42,6 +45,16 @@ def end_on_signals():
 def ignore_signals():
     for each in SIGNALS:
         signal.signal(each, signal.SIG_IGN)
+
+
+def raise_descriptor_limit():
+    """For us and what we start, as far as we may: a client, a connection and a relay each take one."""
+    for most in DESCRIPTORS, resource.getrlimit(resource.RLIMIT_NOFILE)[1]:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, max(most, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
+            return
+        except (ValueError, OSError):
+            continue
 
 
 def start(command, **options):
@@ -93,17 +106,28 @@ def stop(process):
     return "" if status in (0, -signal.SIGTERM) else f"it ended with status {status}"
 
 
-def free_port():
-    """A port that is free for UDP and TCP, outside of relay and ephemeral ports."""
+def free_ports(count):
+    """Ports that are free for UDP and TCP, outside of relay and ephemeral ports."""
+    found = []
     for port in random.sample(range(20000, 30000), 100):
         try:
             for kind in socket.SOCK_DGRAM, socket.SOCK_STREAM:
                 with socket.socket(socket.AF_INET, kind) as probe:
                     probe.bind(("127.0.0.1", port))
-            return port
         except OSError:
             continue
+        found.append(port)
+        if len(found) == count:
+            return found
     raise Trouble("no free port")
+
+
+def make_certificate(room):
+    """For 127.0.0.1, signed by itself; the same kind for each server."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-keyout", os.path.join(room, "key.pem"), "-out", os.path.join(room, "cert.pem"), "-subj", "/CN=bench",
+                    "-addext", "subjectAltName=IP:127.0.0.1"],
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
 
 
 def run_load(command, server):
@@ -126,20 +150,36 @@ def run_load(command, server):
     return json.loads(out)
 
 
+@dataclasses.dataclass
+class Run:
+    """What a server has to know of one run; `room` is a directory for it, with cert.pem and key.pem if clients use TLS."""
+
+    workload: object
+    port: int
+    tls_port: int
+    room: str = ""
+
+    def file(self, name):
+        return os.path.join(self.room, name)
+
+
 def measure(server, workload, load, timing):
     """One run: what turn-load said of it. Raises Trouble when server or run were not as they must be."""
-    port = free_port()
-    with tempfile.TemporaryDirectory(prefix="turn-bench-") as room:
-        with open(os.path.join(room, "log"), "w+b") as log:
+    run = Run(workload, *free_ports(2))
+    with tempfile.TemporaryDirectory(prefix="turn-bench-") as run.room:
+        if workload.client == "tls":
+            make_certificate(run.room)
+        with open(run.file("log"), "w+b") as log:
             try:
-                process = start(server.command(workload, port, room), cwd=room, stdin=subprocess.PIPE,
+                process = start(server.command(run), cwd=run.room, stdin=subprocess.PIPE,
                                 stdout=subprocess.DEVNULL, stderr=log)
             except OSError as e:
                 raise Trouble(f"it cannot be started: {e.strerror}") from e
             try:
-                server.wait_until_ready(process, port)
-                said = run_load([load, *workload.load, *timing, *CREDENTIALS, "--target", server.target,
-                                 "--server", f"127.0.0.1:{port}", "--pid", str(process.pid)], process)
+                server.wait_until_ready(process, run)
+                said = run_load([load, *workload.arguments(), *timing, *CREDENTIALS, "--target", server.target,
+                                 "--server", f"127.0.0.1:{run.tls_port if workload.client == 'tls' else run.port}",
+                                 "--pid", str(process.pid)], process)
                 wrong = stop(process)
                 if wrong:
                     raise Trouble(wrong)
@@ -147,7 +187,7 @@ def measure(server, workload, load, timing):
                 raise Trouble(f"{trouble}{last_words(process, log)}") from trouble
             finally:
                 kill(process)
-        server.check(said, room)
+        server.check(said, run)
     return said
 
 

@@ -9,13 +9,16 @@ import time
 
 from .running import Trouble
 
-HERE = os.path.dirname(os.path.realpath(__file__))
-CONFIGURATION = os.path.join(os.path.dirname(HERE), "servers")
 ADDRESS = "127.0.0.1"
 
 
+def configuration(name):
+    """A file of bench/relay/servers."""
+    return os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "servers", name)
+
+
 class Server:
-    """A program under test. `room` is a directory of one run."""
+    """A program under test."""
 
     target = "turn"  # as turn-load calls it
 
@@ -25,16 +28,18 @@ class Server:
     def version(self):
         raise NotImplementedError
 
-    def command(self, workload, port, room):
+    def command(self, run):
         raise NotImplementedError
 
     def does(self, _workload):
         return True
 
-    def wait_until_ready(self, process, port):
-        wait_for_binding_answer(process, port)
+    def wait_until_ready(self, process, run):
+        wait_for_binding_answer(process, run.port)
+        if run.workload.client != "udp":
+            wait_for_listener(process, run.tls_port if run.workload.client == "tls" else run.port)
 
-    def check(self, _said, _room):
+    def check(self, _said, _run):
         """After the server's end: raises Trouble when its books disagree with the generator's."""
 
 
@@ -42,13 +47,17 @@ class Turnd(Server):
     def version(self):
         return subprocess.run([self.program, "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
-    def command(self, workload, port, room):
-        return [self.program, "--config", os.path.join(CONFIGURATION, "turnd.toml"), "--listen", f"{ADDRESS}:{port}",
-                "--threads", str(self.threads), "--counters-file", os.path.join(room, "counters.json")]
+    def command(self, run):
+        command = [self.program, "--config", configuration("turnd.toml"), "--listen", f"{ADDRESS}:{run.port}",
+                   "--threads", str(self.threads), "--counters-file", run.file("counters.json")]
+        if run.workload.client == "tls":
+            command += ["--tls-listen", f"{ADDRESS}:{run.tls_port}", "--cert", run.file("cert.pem"),
+                        "--key", run.file("key.pem")]
+        return command
 
-    def check(self, said, room):
+    def check(self, said, run):
         """Conservation: what was sent to turnd it relayed, but for what it or the kernel dropped, and counted."""
-        with open(os.path.join(room, "counters.json"), encoding="utf-8") as file:
+        with open(run.file("counters.json"), encoding="utf-8") as file:
             counters = json.load(file)
         total = counters["total"]
         for what in "allocations", "permissions", "channels":
@@ -75,10 +84,15 @@ class Coturn(Server):
         found = re.search(r"\d+\.\d+\.\d+", said.stdout)
         return "coturn " + (found[0] if found else "?")
 
-    def command(self, workload, port, room):
-        return [self.program, "-c", os.path.join(CONFIGURATION, "coturn.conf"), "--listening-port", str(port),
-                "--relay-threads", str(self.threads), "--userdb", os.path.join(room, "turndb"),
-                "--pidfile", os.path.join(room, "pid")]
+    def command(self, run):
+        # It reads one file only.
+        with open(run.file("coturn.conf"), "w", encoding="utf-8") as all_of_it:
+            for part in "coturn.conf", f"coturn-{run.workload.client}.conf":
+                with open(configuration(part), encoding="utf-8") as file:
+                    all_of_it.write(file.read())
+        return [self.program, "-c", run.file("coturn.conf"), "--listening-port", str(run.port),
+                "--tls-listening-port", str(run.tls_port), "--relay-threads", str(self.threads),
+                "--userdb", run.file("turndb"), "--pidfile", run.file("pid")]
 
 
 class Pion(Server):
@@ -100,7 +114,7 @@ class Pion(Server):
         place = os.path.dirname(self.program)
         environment = {**os.environ, "GO111MODULE": "off", "GOFLAGS": "", "GOPATH": self.GOPATH, "CGO_ENABLED": "0",
                        "GOCACHE": os.path.join(place, "go-cache")}
-        run = subprocess.run(["go", "build", "-o", self.program, "."], cwd=os.path.join(CONFIGURATION, "pion"),
+        run = subprocess.run(["go", "build", "-o", self.program, "."], cwd=configuration("pion"),
                              env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if run.returncode != 0:
             raise Trouble(f"pion cannot be compiled: {run.stdout.strip()}")
@@ -111,8 +125,11 @@ class Pion(Server):
         go = subprocess.run(["go", "env", "GOVERSION"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
         return f"pion turn {said or '?'} ({go})"
 
-    def command(self, workload, port, room):
-        return ["env", f"GOMAXPROCS={self.threads}", self.program, "-listen", f"{ADDRESS}:{port}"]
+    def command(self, run):
+        command = ["env", f"GOMAXPROCS={self.threads}", self.program, "-listen", f"{ADDRESS}:{run.port}"]
+        if run.workload.client == "tls":
+            command += ["-tls-listen", f"{ADDRESS}:{run.tls_port}", "-cert", run.file("cert.pem"), "-key", run.file("key.pem")]
+        return command
 
 
 class Floor(Server):
@@ -121,13 +138,13 @@ class Floor(Server):
     def version(self):
         return "turn-floor"
 
-    def command(self, workload, port, room):
-        return [self.program, f"{ADDRESS}:{port}", str(self.threads)]
+    def command(self, run):
+        return [self.program, f"{ADDRESS}:{run.port}", str(self.threads)]
 
     def does(self, workload):
         return workload.floor
 
-    def wait_until_ready(self, process, port):
+    def wait_until_ready(self, process, run):
         """Its sockets are all bound before its first packet, and clients repeat their lessons."""
 
 
@@ -156,6 +173,19 @@ def wait_for_binding_answer(process, port):
             except ConnectionRefusedError:
                 time.sleep(0.05)
     raise Trouble("it does not answer")
+
+
+def wait_for_listener(process, port):
+    """Until a connection is accepted, 10 s at most."""
+    for _ in range(200):
+        if process.poll() is not None:
+            raise Trouble("it ended instead of serving")
+        try:
+            socket.create_connection((ADDRESS, port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise Trouble("it accepts no connection")
 
 
 def choose(build, threads, names):
