@@ -1,6 +1,7 @@
 #pragma once
 /// All flows of a run: a client's end and a peer's socket each, and who is who among the sockets.
 
+#include <string>
 #include <vector>
 
 #include "end.hpp"
@@ -17,6 +18,12 @@ public:
     /// longer than the time limit.
     void join();
     void leave();
+    /// Every client joins, or is refused: that is no trouble here, and then it does not leave either.
+    struct refusals {
+        std::size_t count = 0;
+        std::string first{}; ///< why
+    };
+    refusals join_those_who_can();
 
     [[nodiscard]] std::size_t size() const noexcept { return ends_.size(); }
     /// One payload of a flow into the outbox.
@@ -60,6 +67,7 @@ private:
     [[nodiscard]] socket_id peer_of(std::uint32_t flow) const noexcept {
         return peer_sockets_[flow % peer_sockets_.size()];
     }
+    socket_id open_client(const load_options&);
     void owned_by(socket_id id, std::uint32_t owner);
     template <class Take>
     void give(const packet& p, std::uint32_t owner, time_point now, outbox& out, Take& take) {
@@ -73,8 +81,9 @@ private:
     }
     /// Throws trouble when the client of a connection that is gone had not left.
     void expect_gone(socket_id connection) const;
-    template <class Start>
-    void all_become(end::state wanted, Start start);
+    void begin(end&, time_point now, outbox&);
+    template <class Start, class Fail>
+    void all_become(end::state wanted, Start start, Fail fail);
 
     sockets io_;
     bool streams_; ///< a client's connection has its flow's number

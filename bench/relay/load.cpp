@@ -2,16 +2,28 @@
 
 #include <cstdio>
 
+#include "memory.hpp"
 #include "relaying.hpp"
 #include "requests.hpp"
 
+namespace {
+
+using namespace turn::bench;
+
+outcome run(const load_options& o) {
+    if (o.relays()) return relaying(o).run();
+    if (o.work == workload::memory) return measure_memory(o);
+    return requests(o).run();
+}
+
+} // namespace
+
 int main(int argc, char** argv) {
-    using namespace turn::bench;
     const auto parsed = parse_options(argc, argv);
     if (parsed.done) return parsed.status;
     const load_options& options = parsed.options;
     try {
-        const outcome measured = options.relays() ? relaying(options).run() : requests(options).run();
+        const outcome measured = run(options);
         if (options.pid > 0 && !measured.clocks.server_cpu()) throw trouble{"there is no such server process"};
         std::puts(to_json(options, measured).c_str());
         return measured.valid() ? 0 : 1;

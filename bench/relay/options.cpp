@@ -26,6 +26,7 @@ constexpr std::array presets{
     preset{workload::flow, "flow", 1, 1200, 32, 0},         //
     preset{workload::binding, "binding", 200, 0, 1, 20000}, //
     preset{workload::allocate, "allocate", 200, 0, 1, 1000},
+    preset{workload::memory, "memory", 5000, 0, 1, 0},
 };
 
 const preset& preset_of(workload w) noexcept {
@@ -83,6 +84,8 @@ parsed_options parse_options(int argc, char** argv) {
         o.server = *address;
         if (o.at == target::floor && !o.relays())
             throw CLI::ValidationError("--target", "the floor answers no requests");
+        if (o.work == workload::memory && o.pid == 0)
+            throw CLI::ValidationError("--pid", "needed: whose memory is measured?");
         if (o.client != transport::udp && (o.at == target::floor || !o.relays()))
             throw CLI::ValidationError("--client", "streams are for what is relayed by a TURN server");
     } catch (const CLI::ParseError& e) {

@@ -20,7 +20,8 @@ struct trouble {
 /// What is at the server's address.
 enum class target : std::uint8_t { turn, floor };
 
-enum class workload : std::uint8_t { audio, indications, video, flow, binding, allocate };
+/// Those up to `flow` are relayed.
+enum class workload : std::uint8_t { audio, indications, video, flow, binding, allocate, memory };
 std::string_view name(workload w) noexcept;
 
 struct load_options {
@@ -44,7 +45,7 @@ struct load_options {
     std::chrono::milliseconds warm_up{1000};
     std::chrono::milliseconds window{4000};
 
-    [[nodiscard]] bool relays() const noexcept { return work != workload::binding && work != workload::allocate; }
+    [[nodiscard]] bool relays() const noexcept { return work <= workload::flow; }
 };
 
 /// Nothing to do when `done`: then end with `status`.

@@ -12,6 +12,25 @@ double microseconds(std::chrono::nanoseconds d) {
     return std::chrono::duration<double, std::micro>(d).count();
 }
 
+nlohmann::ordered_json to_json(const resident& r) {
+    return {{"rss", r.all}, {"anonymous", r.anonymous}};
+}
+
+/// Bytes for each of `count`; null for none.
+nlohmann::ordered_json share(std::uint64_t before, std::uint64_t now, std::uint64_t count) {
+    if (count == 0) return {};
+    return (static_cast<double>(now) - static_cast<double>(before)) / static_cast<double>(count);
+}
+
+nlohmann::ordered_json to_json(const outcome::memory_use& m, std::uint64_t allocations) {
+    return {{"allocations", allocations},
+            {"before", to_json(m.before)},
+            {"full", to_json(m.full)},
+            {"after", to_json(m.after)},
+            {"bytes_per_allocation", share(m.before.all, m.full.all, allocations)},
+            {"anonymous_bytes_per_allocation", share(m.before.anonymous, m.full.anonymous, allocations)}};
+}
+
 } // namespace
 
 std::string to_json(const load_options& o, const outcome& r) {
@@ -50,6 +69,7 @@ std::string to_json(const load_options& o, const outcome& r) {
                        {"p99", microseconds(r.latency.quantile(0.99))},
                        {"p99.9", microseconds(r.latency.quantile(0.999))},
                        {"max", microseconds(r.latency.largest())}};
+    if (r.memory) j["memory"] = to_json(*r.memory, r.delivered[0]);
     if (o.relays())
         j["whole_run"] = {{"sent", {{"up", r.total_sent[0]}, {"down", r.total_sent[1]}}},
                           {"arrived", {{"up", r.total_arrived[0]}, {"down", r.total_arrived[1]}}}};

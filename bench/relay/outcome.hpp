@@ -2,16 +2,18 @@
 /// What a run measured, and its JSON.
 
 #include <array>
+#include <optional>
 #include <string>
 
 #include "histogram.hpp"
 #include "meter.hpp"
 #include "options.hpp"
+#include "resident.hpp"
 
 namespace turn::bench {
 
 struct outcome {
-    /// `unit`: a packet relayed up or down, a Binding answered, an allocation made and ended.
+    /// `unit`: a packet relayed up or down, a Binding answered, an allocation made and ended, or only made.
     std::array<std::uint64_t, 2> delivered{}; ///< units within the window, by direction::up, direction::down
     std::uint64_t sent = 0;                   ///< units begun within the window
     std::uint64_t arrived = 0;                ///< of those, ever
@@ -26,6 +28,12 @@ struct outcome {
     // Over the whole run, for the books of the server.
     std::array<std::uint64_t, 2> total_sent{};
     std::array<std::uint64_t, 2> total_arrived{};
+
+    /// Of the server, at moments that the workload names.
+    struct memory_use {
+        resident before{}, full{}, after{};
+    };
+    std::optional<memory_use> memory{};
 
     histogram latency{}; ///< of units begun within the window
     meter clocks{0};

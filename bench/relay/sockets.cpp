@@ -28,7 +28,7 @@ socket_id sockets::open(const transport_address& ip, net::socket_role role) {
 }
 
 socket_id sockets::open_next(const transport_address& ip) {
-    for (int tries = 0; tries < 1000; ++tries) {
+    for (int tries = lowest_port; tries <= 65535; ++tries) { // each port once: others may use thousands of them
         const auto id = io_->open(ip.with_port(next_port_), {});
         next_port_ = next_port_ == 65535 ? lowest_port : static_cast<std::uint16_t>(next_port_ + 1);
         if (id) return *id;

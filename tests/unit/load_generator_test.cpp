@@ -11,6 +11,7 @@
 #include "meter.hpp"
 #include "pace.hpp"
 #include "payload.hpp"
+#include "resident.hpp"
 
 using namespace turn;
 using namespace turn::bench;
@@ -109,4 +110,21 @@ TEST_CASE("load generator: CPU time is that of the process and of the window") {
     CHECK(*m.server_cpu() >= 2ms);
     CHECK(m.own_cpu() >= 2ms);
     CHECK_FALSE(cpu_time_of(0x3ffffff)); // above the largest pid there can be
+}
+
+TEST_CASE("load generator: the memory of a process is what it has touched") {
+    constexpr std::size_t size = 16 << 20;
+    const auto before = resident_memory_of(::getpid());
+    REQUIRE(before);
+    CHECK(before->all > before->anonymous);
+    CHECK(before->anonymous > 0);
+
+    const std::vector<std::byte> touched(size, std::byte{1});
+    const auto with_it = resident_memory_of(0);
+    REQUIRE(with_it);
+    CHECK(with_it->all >= before->all + size);
+    CHECK(with_it->anonymous >= before->anonymous + size);
+    CHECK(with_it->anonymous < before->anonymous + 2 * size);
+    CHECK(touched.back() == std::byte{1});
+    CHECK_FALSE(resident_memory_of(0x3ffffff)); // above the largest pid there can be
 }
