@@ -2,7 +2,7 @@
 import math
 from xml.sax.saxutils import escape
 
-from .report import AGAIN, amount, flow_points
+from .report import AGAIN, amount, points
 from .workloads import BY_NAME
 
 # server: light, dark. Of other servers: grey.
@@ -102,11 +102,11 @@ def percentiles(title, below, panels):
     return picture(title, below, height + 22, parts)
 
 
-def curves(title, below, points, unit):
-    """`points`: {server: [(x, {median, min, max})]}; x logarithmic, y from nothing."""
+def curves(title, below, of_servers, unit):
+    """`of_servers`: {server: [(x, {median, min, max})]}; x logarithmic, y from nothing."""
     left, right, top, bottom = 70, 110, TOP + 6, 330
-    xs = sorted({x for each in points.values() for x, _ in each})
-    highest = max(figures["max"] for each in points.values() for _, figures in each) or 1
+    xs = sorted({x for each in of_servers.values() for x, _ in each})
+    highest = max(figures["max"] for each in of_servers.values() for _, figures in each) or 1
     step = 10.0 ** math.floor(math.log10(highest))
     step = next(each for each in (step / 5, step / 2, step, step * 2) if highest / each <= 6)
     rows = math.ceil(highest / step)
@@ -120,7 +120,7 @@ def curves(title, below, points, unit):
     parts += [text(across(x), bottom + 18, f"{x:,}".replace(",", " "), "small", "middle") for x in xs]
     parts.append(text(left, bottom + 36, unit, "small"))
     free = []  # where names are already
-    for server, each in sorted(points.items(), key=lambda item: item[1][-1][1]["median"]):
+    for server, each in sorted(of_servers.items(), key=lambda item: item[1][-1][1]["median"]):
         kind, each = class_of(server), sorted(each, key=lambda point: point[0])
         way = " ".join(f"{across(x):.1f},{up(figures['median']):.1f}" for x, figures in each)
         parts.append(f'<polyline points="{way}" class="{kind} way" stroke-width="2"/>')
@@ -139,6 +139,14 @@ def shown(summary):
     return {server: figures for server, figures in summary.items() if server != AGAIN}
 
 
+CURVES = [
+    ("flows.svg", "Server CPU per packet by number of flows, µs",
+     "Lower is better. The same packets per second over more and more flows.", "flows", "cpu"),
+    ("memory.svg", "Resident memory of the server for each allocation, bytes",
+     "Lower is better. Allocations with one permission and one channel, all alive at once.", "allocations", "bytes"),
+]
+
+
 def draw(report):
     """{file: (what it shows, SVG)}, of what was measured."""
     summary = {name: shown(each) for name, each in report["summary"].items()}
@@ -155,9 +163,8 @@ def draw(report):
         title = "Latency"
         drawn["latency.svg"] = (title, percentiles(title, "Left is better. Full dot: median; hollow dot: 99 %; end: 99.9 %.",
                                                    late))
-    flows = {server: each for server, each in flow_points(report).items() if server != AGAIN}
-    if any(len(each) > 1 for each in flows.values()):
-        title = "Server CPU per packet by number of flows, µs"
-        drawn["flows.svg"] = (title, curves(title, "Lower is better. The same packets per second over more and more flows.",
-                                            flows, "flows"))
+    for file, title, below, place, figure in CURVES:
+        of_servers = {server: each for server, each in points(report, place, figure).items() if server != AGAIN}
+        if any(len(each) > 1 for each in of_servers.values()):
+            drawn[file] = (title, curves(title, below, of_servers, place))
     return drawn

@@ -119,6 +119,17 @@ def publish(output, place):
     print(f"docs/bench has the run of {report['machine']['when']}: {', '.join(sorted(names))}")
 
 
+def reduce(workloads, descriptors, report):
+    """To what the machine allows; what is reduced meets no target."""
+    fitting = [each.within(descriptors) for each in workloads]
+    for wanted, possible in zip(workloads, fitting):
+        if wanted is not possible:
+            report["reduced"][wanted.name] = possible.allocations
+            report["left_out"].append(f"{wanted.name}: {possible.allocations} instead, since a process may open "
+                                      f"{descriptors} descriptors only (ulimit -Hn)")
+    return fitting
+
+
 def main(arguments):
     o = parse_arguments(arguments)
     if o.publish:
@@ -134,11 +145,11 @@ def main(arguments):
         sys.exit("nothing to measure: " + "; ".join(left_out))
     report = {"machine": machine(o, measured, arguments),
               "options": {"rounds": o.rounds, "window": o.window, "warm_up": o.warm_up, "threads": o.threads},
-              "verdicts": [], "summary": {}, "doubts": [], "failures": [], "left_out": left_out, "interrupted": "",
-              "runs": {}}
-    for each in left_out:
+              "verdicts": [], "summary": {}, "doubts": [], "failures": [], "left_out": left_out, "reduced": {},
+              "interrupted": "", "runs": {}}
+    workloads = reduce(workloads, running.raise_descriptor_limit(), report)
+    for each in report["left_out"]:
         print(f"left out: {each}", file=sys.stderr)
-    running.raise_descriptor_limit()
     running.end_on_signals()
     try:
         if (busy := busy_share()) > MOST_BUSY:

@@ -12,8 +12,11 @@ FIGURES = {
     "p99": lambda said: said["latency_us"]["p99"] if "latency_us" in said else None,
     "p99.9": lambda said: said["latency_us"]["p99.9"] if "latency_us" in said else None,
     "units_per_s": lambda said: said.get("units_per_s"),
+    "bytes": lambda said: said["memory"]["bytes_per_allocation"] if "memory" in said else None,
+    "allocations": lambda said: said["memory"]["allocations"] if "memory" in said else None,
+    "resident": lambda said: said["memory"]["full"]["rss"] if "memory" in said else None,
 }
-TITLES = {"cpu": "CPU", "p50": "latency p50", "p99": "latency p99"}
+TITLES = {"cpu": "CPU", "p50": "latency p50", "p99": "latency p99", "bytes": "bytes for each"}  # what is judged
 
 
 def spread(values):
@@ -34,19 +37,20 @@ def loss(runs, server):
     return sum(said["lost"] for said in mine) / sent if sent else None
 
 
-def summarize(runs):
+def summarize(workload, runs):
     """{server: figures} of one workload; runs: one {server: what turn-load said} a round."""
+    known = BY_NAME[workload].figures
     servers = dict.fromkeys(name for each in runs for name in each)
     summary = {}
     for server in servers:
         mine = [each[server] for each in runs if server in each]
-        figures = {name: spread([value for said in mine if (value := read(said)) is not None])
+        figures = {name: spread([value for said in mine if (value := read(said)) is not None]) if name in known else None
                    for name, read in FIGURES.items()}
-        figures["loss"] = loss(runs, server)
+        figures["loss"] = loss(runs, server) if "loss" in known else None
         figures["rounds"] = len(mine)
         figures["cipher"] = next((said["cipher"] for said in mine if "cipher" in said), "")
         figures["ratio"] = {name: {other: ratios(runs, name, server, other) for other in servers if other != server}
-                            for name in TITLES}
+                            for name in TITLES if name in known}
         summary[server] = figures
     return summary
 
@@ -59,12 +63,18 @@ def judge(report):
         mine = summary.get("turnd", {})
         found = mine.get("ratio", {}).get(target.figure, {}).get(target.other) if target.other else mine.get(target.figure)
         again = summary.get(AGAIN, {}).get("ratio", {}).get(target.figure, {}).get("turnd")
+        beyond = failed(report, target.workload) or target.workload in report["reduced"]
         verdicts.append({
             "what": f"{target.workload}: {TITLES[target.figure]}" + (f" / {target.other}'s" if target.other else ""),
             "bound": f"{target.bound} {target.value:g}", "measured": found, "again": again,
-            "met": target.holds(found["median"]) if found else None,
+            "met": False if beyond else target.holds(found["median"]) if found else None,
         })
     return verdicts + [judge_loss(report["summary"])]
+
+
+def failed(report, workload):
+    """A round of turnd: what it cannot do is not met, whatever the other rounds say."""
+    return any(each.startswith(f"{workload}, round ") and ", turnd: " in each for each in report["failures"])
 
 
 def judge_loss(summary):
@@ -87,7 +97,7 @@ def short_of_a_measurement(options):
 
 def finish(report):
     """Everything that follows from the runs."""
-    report["summary"] = {name: summarize(runs) for name, runs in report["runs"].items()}
+    report["summary"] = {name: summarize(name, runs) for name, runs in report["runs"].items()}
     report["verdicts"] = judge(report)
 
 
@@ -110,19 +120,40 @@ def verdict_lines(report):
     lines += ["| turnd | has to be | measured (range) | A/A (range) | |", "|---|---|---|---|---|"]
     say = {True: "met", False: "**not met**", None: "not measured"}
     for each in report["verdicts"]:
-        write = "{:.4%}".format if each["bound"].endswith("%") else "{:.3f}".format
+        write = "{:.4%}".format if each["bound"].endswith("%") else lambda value: f"{value:.{3 if value < 100 else 0}f}"
         lines.append(f"| {each['what']} | {each['bound']} | {with_range(each['measured'], write)} | "
                      f"{with_range(each['again'], write)} | {say[each['met']]} |")
-    return lines + ["", "Ratios are medians of the ratios of each round. A/A is turnd against itself, started as another server of the "
-                    "same rounds: what lies within its range, this run cannot tell apart.", ""]
+    return lines + ["", "Ratios are medians of the ratios of each round. A/A is turnd against itself, started as another "
+                    "server of the same rounds: what lies within its range, this run cannot tell apart.", ""]
+
+
+def with_figure(report, figure):
+    return [(name, summary) for name, summary in report["summary"].items() if figure in BY_NAME[name].figures]
+
+
+def memory_lines(report):
+    if not with_figure(report, "bytes"):
+        return []
+    lines = ["## Memory", "", "Resident memory that an allocation with one permission and one channel adds to the server "
+             "(the kernel's sockets are not part of it), and the server's whole then.", "",
+             "| allocations | server | bytes for each | / coturn | resident, MB |", "|---|---|---|---|---|"]
+    for _, summary in with_figure(report, "bytes"):
+        for server, f in summary.items():
+            ratio = f"{r['median']:.2f}" if (r := f["ratio"]["bytes"].get("coturn")) else ""
+            resident = with_range(f["resident"], lambda value: amount(value / 1e6))
+            lines.append(f"| {with_range(f['allocations'])} | {server} | {with_range(f['bytes'])} | {ratio} | "
+                         f"{resident} |")
+    return lines + [""]
 
 
 def figure_lines(report):
+    if not with_figure(report, "cpu"):
+        return []
     lines = ["## Figures", "", "CPU is the server's user and system time for each unit: median and range over the rounds. "
              "Latency is the generator's, there and back through its own sockets.", "",
              "| workload | unit | server | CPU µs/unit | / coturn | / floor | units/s | loss | p50 µs | p99 µs | p99.9 µs |",
              "|---|---|---|---|---|---|---|---|---|---|---|"]
-    for workload, summary in report["summary"].items():
+    for workload, summary in with_figure(report, "cpu"):
         for server, f in summary.items():
             ratio = [f"{r['median']:.2f}" if (r := f["ratio"]["cpu"].get(other)) else "" for other in ("coturn", "floor")]
             lost = "" if f["loss"] is None else f"{f['loss']:.4%}"
@@ -155,14 +186,17 @@ def markdown(report, charts):
     lines += what_went_wrong(report) + verdict_lines(report)
     for file, title in charts.items():
         lines += [f"![{title}]({file})", ""]
-    return "\n".join(lines + figure_lines(report)).rstrip() + "\n"
+    return "\n".join(lines + figure_lines(report) + memory_lines(report)).rstrip() + "\n"
 
 
-def flow_points(report):
-    """{server: [(flows, CPU figures)]}"""
-    points = {}
+def points(report, place, figure):
+    """{server: [(number, figures)]}; `place`: what of a workload is its number."""
+    found = {}
     for workload in WORKLOADS:
-        for server, figures in report["summary"].get(workload.name, {}).items() if workload.flows else ():
-            if figures["cpu"]:
-                points.setdefault(server, []).append((workload.flows, figures["cpu"]))
-    return points
+        if not getattr(workload, place):
+            continue
+        number = report["reduced"].get(workload.name, getattr(workload, place))
+        for server, figures in report["summary"].get(workload.name, {}).items():
+            if figures[figure]:
+                found.setdefault(server, []).append((number, figures[figure]))
+    return found

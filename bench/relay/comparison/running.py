@@ -13,7 +13,7 @@ import tempfile
 import time
 
 CREDENTIALS = ["--user", "load", "--password", "secret"]
-SERVER_ENDS, LOAD_ENDS = 15, 180  # seconds
+SERVER_ENDS = 15  # seconds
 DESCRIPTORS = 262144
 MOST_SKIPPED = 0.01  # of a run's load; with more, the server met another load than the others
 
@@ -48,13 +48,14 @@ def ignore_signals():
 
 
 def raise_descriptor_limit():
-    """For us and what we start, as far as we may: a client, a connection and a relay each take one."""
+    """For us and what we start, as far as we may: a client, a connection and a relay each take one. The limit then."""
     for most in DESCRIPTORS, resource.getrlimit(resource.RLIMIT_NOFILE)[1]:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, max(most, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
-            return
+            break
         except (ValueError, OSError):
             continue
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def start(command, **options):
@@ -124,15 +125,15 @@ def free_ports(count):
 
 def make_certificate(room):
     """For 127.0.0.1, signed by itself; the same kind for each server."""
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                    "-keyout", os.path.join(room, "key.pem"), "-out", os.path.join(room, "cert.pem"), "-subj", "/CN=bench",
-                    "-addext", "subjectAltName=IP:127.0.0.1"],
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-days", "2", "-keyout", os.path.join(room, "key.pem"), "-out", os.path.join(room, "cert.pem"),
+                    "-subj", "/CN=bench", "-addext", "subjectAltName=IP:127.0.0.1"],
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
 
 
-def run_load(command, server):
+def run_load(command, server, seconds):
     load = start(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + LOAD_ENDS
+    deadline = time.monotonic() + seconds
     try:
         while True:
             try:
@@ -142,12 +143,22 @@ def run_load(command, server):
                 if server.poll() is not None:
                     raise Trouble("it ended during the run") from None
                 if time.monotonic() > deadline:
-                    raise Trouble(f"turn-load did not end within {LOAD_ENDS} s") from None
+                    raise Trouble(f"turn-load did not end within {seconds} s") from None
     finally:
         kill(load)
     if load.returncode != 0:
-        raise Trouble(f"turn-load: {err.strip() or out.strip() or f'status {load.returncode}'}")
+        raise Trouble(err.strip() or "turn-load: " + (in_short(out) or f"status {load.returncode}"))
     return json.loads(out)
+
+
+def in_short(out):
+    """Of a run that was not valid."""
+    try:
+        said = json.loads(out)
+    except ValueError:
+        return out.strip()
+    return (f"{said['units']} units, {said['wrong']} payloads wrong, {said['failed']} requests failed" +
+            (f", the first: {said['failure']}" if "failure" in said else ""))
 
 
 @dataclasses.dataclass
@@ -179,7 +190,7 @@ def measure(server, workload, load, timing):
                 server.wait_until_ready(process, run)
                 said = run_load([load, *workload.arguments(), *timing, *CREDENTIALS, "--target", server.target,
                                  "--server", f"127.0.0.1:{run.tls_port if workload.client == 'tls' else run.port}",
-                                 "--pid", str(process.pid)], process)
+                                 "--pid", str(process.pid)], process, workload.seconds)
                 wrong = stop(process)
                 if wrong:
                     raise Trouble(wrong)
@@ -210,14 +221,21 @@ def skipped_share(said):
     return said["skipped"] / max(said["sent"] + said["skipped"], 1)
 
 
+def headline(said):
+    if "memory" in said:
+        return f"{said['memory']['bytes_per_allocation']:.0f} bytes for each"
+    return f"{said['cpu_us_per_unit']:.2f} µs"
+
+
 def run_all(workloads, servers, options, report):
     """Fills the report's runs, doubts and failures, until the end or until Interrupted."""
     load = os.path.join(options.build, "bench", "turn-load")
     timing = ["--warm-up", str(options.warm_up), "--window", str(options.window)]
     plan = [(workload, number, server) for workload in workloads
-            for number, server in turns([each for each in servers if each.does(workload)], options.rounds)]
+            for number, server in turns([each for each in servers if each.does(workload)],
+                                        min(options.rounds, workload.most_rounds))]
     for done, (workload, number, server) in enumerate(plan, 1):
-        runs = report["runs"].setdefault(workload.name, [{} for _ in range(options.rounds)])
+        runs = report["runs"].setdefault(workload.name, [{} for _ in range(min(options.rounds, workload.most_rounds))])
         name = f"{workload.name}, round {number + 1}, {server.name}"
         try:
             said = runs[number][server.name] = measure(server, workload, load, timing)
@@ -225,6 +243,6 @@ def run_all(workloads, servers, options, report):
             report["failures"].append(f"{name}: {trouble}")
             print(f"[{done}/{len(plan)}] failed: {report['failures'][-1]}", file=sys.stderr)
             continue
-        print(f"[{done}/{len(plan)}] {name}: {said['cpu_us_per_unit']:.2f} µs", file=sys.stderr)
+        print(f"[{done}/{len(plan)}] {name}: {headline(said)}", file=sys.stderr)
         if (share := skipped_share(said)) > MOST_SKIPPED:
             report["doubts"].append(f"{name} ({share:.0%} not sent)")

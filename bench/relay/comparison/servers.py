@@ -10,6 +10,7 @@ import time
 from .running import Trouble
 
 ADDRESS = "127.0.0.1"
+MANY_PORTS = 1024, 65535  # for relays: the usual 16 384 are too few for 50 000 allocations
 
 
 def configuration(name):
@@ -53,6 +54,8 @@ class Turnd(Server):
         if run.workload.client == "tls":
             command += ["--tls-listen", f"{ADDRESS}:{run.tls_port}", "--cert", run.file("cert.pem"),
                         "--key", run.file("key.pem")]
+        if run.workload.allocations:
+            command += ["--relay-ports", f"{MANY_PORTS[0]}-{MANY_PORTS[1]}"]
         return command
 
     def check(self, said, run):
@@ -87,7 +90,8 @@ class Coturn(Server):
     def command(self, run):
         # It reads one file only.
         with open(run.file("coturn.conf"), "w", encoding="utf-8") as all_of_it:
-            for part in "coturn.conf", f"coturn-{run.workload.client}.conf":
+            many = ["coturn-memory.conf"] if run.workload.allocations else []
+            for part in "coturn.conf", f"coturn-{run.workload.client}.conf", *many:
                 with open(configuration(part), encoding="utf-8") as file:
                     all_of_it.write(file.read())
         return [self.program, "-c", run.file("coturn.conf"), "--listening-port", str(run.port),
@@ -128,7 +132,10 @@ class Pion(Server):
     def command(self, run):
         command = ["env", f"GOMAXPROCS={self.threads}", self.program, "-listen", f"{ADDRESS}:{run.port}"]
         if run.workload.client == "tls":
-            command += ["-tls-listen", f"{ADDRESS}:{run.tls_port}", "-cert", run.file("cert.pem"), "-key", run.file("key.pem")]
+            command += ["-tls-listen", f"{ADDRESS}:{run.tls_port}", "-cert", run.file("cert.pem"),
+                        "-key", run.file("key.pem")]
+        if run.workload.allocations:
+            command += ["-min-port", str(MANY_PORTS[0])]
         return command
 
 

@@ -3,12 +3,15 @@ import dataclasses
 import operator
 
 JUDGED, FULL = "judged", "full"
+TRAFFIC = ("cpu", "p50", "p99", "p99.9", "units_per_s", "loss")  # keys of report.FIGURES
+OTHER_DESCRIPTORS = 1000
+MEMORY = ("bytes", "allocations", "resident")
 
 
 @dataclasses.dataclass(frozen=True)
 class Workload:
-    """`load`: arguments of turn-load. `group`: JUDGED ones are in every run, FULL ones with --full. `flows`: its point in
-    the chart of CPU by flows."""
+    """`load`: arguments of turn-load. `group`: JUDGED ones are in every run, FULL ones with --full. `flows`, `allocations`:
+    its point in the chart of CPU by flows, of memory by allocations."""
 
     name: str
     load: tuple
@@ -17,9 +20,19 @@ class Workload:
     floor: bool = True  # turn-floor can do it: it forwards, and answers nothing
     flows: int = 0
     client: str = "udp"  # how clients reach the server
+    allocations: int = 0
+    figures: tuple = TRAFFIC
+    most_rounds: int = 1000  # more say nothing more
+    seconds: int = 180  # after which turn-load is given up
 
     def arguments(self):
-        return [*self.load, *(("--client", self.client) if self.client != "udp" else ())]
+        return [*self.load, *(("--client", self.client) if self.client != "udp" else ()),
+                *(("--clients", str(self.allocations)) if self.allocations else ())]
+
+    def within(self, descriptors):
+        """Itself, or with as many allocations as fit: each takes a descriptor of the server, and one of turn-load."""
+        most = max(descriptors - OTHER_DESCRIPTORS, 1)
+        return self if self.allocations <= most else dataclasses.replace(self, allocations=most)
 
 
 CONSTANT_RATE = 40000  # packets/s of all flows together, in the workloads that differ in their number
@@ -38,6 +51,9 @@ WORKLOADS = [
     Workload("audio, 20 000 packets/s", ("audio", "--clients", "200")),  # where latencies are compared
     *(Workload(f"{flows} flows", ("audio", "--clients", str(flows), "--rate", str(CONSTANT_RATE // 2 // flows)),
                group=FULL, flows=flows) for flows in (10, 100, 1000, 5000)),
+    *(Workload(f"memory, {count} allocations", ("memory",), unit="allocation", floor=False,
+               group=JUDGED if count == 5000 else FULL, allocations=count, figures=MEMORY, most_rounds=2, seconds=600)
+      for count in (1000, 5000, 20000, 50000)),
 ]
 BY_NAME = {each.name: each for each in WORKLOADS}
 
@@ -73,6 +89,7 @@ TARGETS = [
     Target("video", "cpu", 1.15, "floor"),
     Target("video, GSO/GRO ends", "cpu", 1.30, "floor"),
     Target("one flow, GSO/GRO ends", "cpu", 1.30, "floor"),
+    Target("memory, 50000 allocations", "bytes", 2000),
     Target("audio, 20 000 packets/s", "p50", 1.00, "coturn"),
     Target("audio, 20 000 packets/s", "p99", 1.00, "coturn"),
 ]
