@@ -24,6 +24,10 @@ class Trouble(Exception):
     """A server or a run that is not as it must be; the text is for people."""
 
 
+class LoadTrouble(Trouble):
+    """What turn-load says, of a server that may be well."""
+
+
 class Interrupted(Exception):
     """Somebody wants us to end."""
 
@@ -143,11 +147,12 @@ def run_load(command, server, seconds):
                 if server.poll() is not None:
                     raise Trouble("it ended during the run") from None
                 if time.monotonic() > deadline:
-                    raise Trouble(f"turn-load did not end within {seconds} s") from None
+                    raise LoadTrouble(f"turn-load did not end within {seconds} s") from None
     finally:
         kill(load)
     if load.returncode != 0:
-        raise Trouble(err.strip() or "turn-load: " + (in_short(out) or f"status {load.returncode}"))
+        words = " ".join(err.split()) or f"turn-load: {in_short(out) or f'status {load.returncode}'}"
+        raise LoadTrouble(words)
     return json.loads(out)
 
 
@@ -195,7 +200,8 @@ def measure(server, workload, load, timing):
                 if wrong:
                     raise Trouble(wrong)
             except Trouble as trouble:
-                raise Trouble(f"{trouble}{last_words(process, log)}") from trouble
+                of_the_load = isinstance(trouble, LoadTrouble) and process.poll() is None
+                raise Trouble(f"{trouble}{'' if of_the_load else last_words(process, log)}") from trouble
             finally:
                 kill(process)
         server.check(said, run)
