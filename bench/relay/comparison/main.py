@@ -51,7 +51,7 @@ def parse_arguments(arguments):
     return o
 
 
-def busy_share(seconds=1.0):
+def busy_share(seconds=0.5):
     """Of the machine, while we do nothing."""
     def times():
         with open("/proc/stat", encoding="ascii") as file:
