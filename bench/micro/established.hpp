@@ -48,8 +48,10 @@ inline constexpr std::uint16_t channel_number = 0x4000;
 
 class established_relay {
 public:
-    explicit established_relay(std::size_t flows)
-        : quota_({.total = flows + 1}), relay_({.max_allocations = flows + 1, .unauthenticated_bytes_per_second = 0},
+    explicit established_relay(std::size_t flows, std::uint64_t bandwidth = 0)
+        : quota_({.total = flows + 1}), relay_({.max_allocations = flows + 1,
+                                                .bandwidth_per_allocation = bandwidth,
+                                                .unauthenticated_bytes_per_second = 0},
                                                {addresses_, quota_, nullptr}, stun::make_nonce_secret()) {
         relay_.add_listener(listener_socket, {address("192.0.2.1:3478"), "example.org"});
         flows_.reserve(flows);

@@ -103,8 +103,9 @@ void report(benchmark::State& state, std::int64_t packets) {
         benchmark::Counter(static_cast<double>(packets), benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
-void run(benchmark::State& state, traffic::packet_maker make, bool (*expected)(const flow&, const datagram&)) {
-    established_relay relay(static_cast<std::size_t>(state.range(0)));
+void run(benchmark::State& state, traffic::packet_maker make, bool (*expected)(const flow&, const datagram&),
+         std::uint64_t limit = 0) {
+    established_relay relay(static_cast<std::size_t>(state.range(0)), limit);
     traffic packets(relay, make);
     outbox out(batch_size);
     for (auto _ : state)
@@ -115,6 +116,10 @@ void run(benchmark::State& state, traffic::packet_maker make, bool (*expected)(c
 
 BENCHMARK_CAPTURE(run, channel_data_up, channel_data_from_client, goes_up)->Arg(1)->Arg(1000)->Arg(100'000);
 BENCHMARK_CAPTURE(run, channel_data_down, datagram_from_peer, goes_down)->Arg(1)->Arg(1000)->Arg(100'000);
+// The same under a bandwidth-per-allocation that nobody reaches: a bucket holds 31 GB.
+BENCHMARK_CAPTURE(run, channel_data_up_limited, channel_data_from_client, goes_up, 1'000'000'000'000)
+    ->Arg(1)
+    ->Arg(1000);
 BENCHMARK_CAPTURE(run, send_indication_up, send_indication_from_client, goes_up)->Arg(1000);
 BENCHMARK_CAPTURE(run, data_indication_down, datagram_from_other_port, goes_down)->Arg(1000);
 
@@ -144,6 +149,36 @@ void flow_look_up(benchmark::State& state) {
     report(state, handled);
 }
 BENCHMARK(flow_look_up)->Arg(1)->Arg(1000)->Arg(100'000);
+
+/// What a flood costs that bandwidth-per-allocation stops: every allocation has used up its bucket, and time stands
+/// still.
+void over_bandwidth(benchmark::State& state, traffic::packet_maker make, direction way) {
+    established_relay relay(static_cast<std::size_t>(state.range(0)), 1000);
+    std::vector<std::array<std::byte, 256>> storage(relay.flows().size());
+    std::vector<packet> packets;
+    for (std::size_t i = 0; i < storage.size(); ++i) packets.push_back(make(relay.flows()[i], storage[i], i));
+    outbox out(batch_size);
+    const auto& dropped = relay.core().counters().dropped[static_cast<std::size_t>(way)];
+    const auto& stopped = dropped[static_cast<std::size_t>(reason::bandwidth)];
+    while (stopped.value() < packets.size())
+        for (batch_cursor at; at.packet < packets.size(); out.clear())
+            relay.core().handle(packets, at, relay.now(), out);
+
+    const std::uint64_t before = stopped.value();
+    std::int64_t handled = 0;
+    for (auto _ : state) {
+        batch_cursor at;
+        relay.core().handle(packets, at, relay.now(), out);
+        handled += static_cast<std::int64_t>(packets.size());
+    }
+    if (stopped.value() - before != static_cast<std::uint64_t>(handled) || !out.empty())
+        state.SkipWithError("a packet got through");
+    report(state, handled);
+}
+BENCHMARK_CAPTURE(over_bandwidth, channel_data_up, channel_data_from_client, direction::up)->Arg(1)->Arg(1000);
+BENCHMARK_CAPTURE(over_bandwidth, channel_data_down, datagram_from_peer, direction::down)->Arg(1)->Arg(1000);
+BENCHMARK_CAPTURE(over_bandwidth, send_indication_up, send_indication_from_client, direction::up)->Arg(1000);
+BENCHMARK_CAPTURE(over_bandwidth, data_indication_down, datagram_from_other_port, direction::down)->Arg(1000);
 
 /// The answer to an unsigned Allocate: what a flood costs us.
 void challenge(benchmark::State& state) {
