@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -274,6 +275,37 @@ TEST_CASE("turn: media for a client that does not read is bounded, its answers c
 
     // Now it reads: what was queued comes, and so does the answer.
     CHECK(slow.refresh(600s));
+}
+
+TEST_CASE("turn: bursts from UDP peers wait for a client over TCP that is late, in order and without a gap") {
+    auto o = over_tcp();
+    o.connections.queue_age = 1h; // what is late here may be later on a busy machine
+    auto s = server::start(std::move(o));
+    REQUIRE(s);
+    const auto to = tcp_listener(*s);
+    real_client ann(std::make_unique<real_stream>(to, real_stream::options{.receive_buffer = 4096}), to);
+    real_peer bob;
+    const auto made = ann.allocate();
+    REQUIRE(made);
+    REQUIRE(ann.bind_channel(0x4000, bob.local()));
+
+    constexpr std::uint64_t bursts = 15, datagrams = 30;
+    std::size_t most_queued = 0;
+    for (std::uint64_t sent = 0; sent < bursts * datagrams;) {
+        for (std::uint64_t i = 0; i < datagrams; ++i, ++sent)
+            bob.send(made->relayed, std::to_string(sent) + std::string(1000, '.'));
+        // So that the kernel drops nothing at the relay's socket.
+        REQUIRE(eventually([&] { return s->totals().relay.relayed[1].packets == sent; }));
+        most_queued = std::max<std::size_t>(most_queued, s->totals().streams.queued[1]);
+    }
+    CHECK(most_queued > 0); // more than the two kernels' buffers hold
+    for (std::uint64_t i = 0; i < bursts * datagrams; ++i) {
+        const auto heard = ann.receive();
+        REQUIRE(heard);
+        REQUIRE(heard->text == std::to_string(i) + std::string(1000, '.'));
+    }
+    const auto books = s->totals().streams;
+    for (const std::uint64_t dropped : books.dropped[1]) CHECK(dropped == 0);
 }
 
 TEST_CASE("turn: every frame that a relay gave to its connections was sent or dropped for a reason, or waits") {
