@@ -56,6 +56,33 @@ TEST_CASE("RFC 8656 3: data goes both ways over real sockets by indication and b
     CHECK(books.relayed[1].packets == 2);
 }
 
+TEST_CASE("server: the largest datagrams pass both ways whole, and what has no room for a header is counted") {
+    auto s = server::start(on_loopback());
+    REQUIRE(s);
+    real_client ann(listener_of(*s));
+    real_peer bob;
+    const auto made = ann.allocate();
+    REQUIRE(made);
+    REQUIRE(ann.bind_channel(0x4000, bob.local()));
+    for (const std::size_t size : {std::size_t{16'385}, std::size_t{32'769}, std::size_t{65'507 - 4}}) {
+        CAPTURE(size);
+        ann.send(bob.local(), std::string(size, 'u'));
+        const auto heard = bob.receive();
+        REQUIRE(heard);
+        CHECK(heard->text == std::string(size, 'u'));
+        bob.send(made->relayed, std::string(size, 'd'));
+        const auto answer = ann.receive();
+        REQUIRE(answer);
+        CHECK(answer->text == std::string(size, 'd'));
+    }
+    bob.send(made->relayed, std::string(65'507, 'd'));
+    bob.send(made->relayed, "and small ones go on");
+    const auto answer = ann.receive();
+    REQUIRE(answer);
+    CHECK(answer->text == "and small ones go on");
+    CHECK(s->totals().relay.dropped[1][static_cast<std::size_t>(reason::too_big)] == 1);
+}
+
 TEST_CASE("RFC 8489 12: a server that does not relay answers Binding and nothing else") {
     auto o = on_loopback();
     o.relay.relaying = false;
