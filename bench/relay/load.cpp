@@ -13,6 +13,7 @@ using namespace turn::bench;
 outcome run(const load_options& o) {
     if (o.relays()) return relaying(o).run();
     if (o.work == workload::memory) return measure_memory(o);
+    if (o.work == workload::churn) return requests(o).churn();
     return requests(o).run();
 }
 

@@ -22,13 +22,13 @@ void raise_descriptor_limit(const load_options& o) {
             fmt::format("{} clients need {} descriptors, and the limit is {}", o.clients, wanted, limit.rlim_max)};
 }
 
+} // namespace
+
 resident memory_of_server(pid_t pid) {
     const auto now = resident_memory_of(pid);
     if (!now) throw trouble{fmt::format("the memory of process {} cannot be read", pid)};
     return *now;
 }
-
-} // namespace
 
 outcome measure_memory(const load_options& o) {
     raise_descriptor_limit(o);

@@ -6,6 +6,9 @@
 
 namespace turn::bench {
 
+/// Throws trouble when it cannot be read.
+resident memory_of_server(pid_t);
+
 /// Makes them all, and ends them. Throws trouble.
 outcome measure_memory(const load_options&);
 

@@ -27,6 +27,7 @@ constexpr std::array presets{
     preset{workload::binding, "binding", 200, 0, 1, 20000}, //
     preset{workload::allocate, "allocate", 200, 0, 1, 1000},
     preset{workload::memory, "memory", 5000, 0, 1, 0},
+    preset{workload::churn, "churn", 64, 0, 1, 0},
 };
 
 const preset& preset_of(workload w) noexcept {
@@ -67,6 +68,8 @@ parsed_options parse_options(int argc, char** argv) {
                                       "Packets a second of each client and direction; for binding and allocate, units "
                                       "of all clients; 0: as many as return")
                            ->check(CLI::NonNegativeNumber);
+    app.add_option("--cycles", o.cycles, "Allocations that churn makes and ends, after a warm-up of 1000 [1000000]")
+        ->check(CLI::Range(1, 1'000'000'000));
     app.add_flag("--segmentation", o.segmentation, "GSO and GRO at our ends");
     const std::map<std::string, transport> transports{
         {"udp", transport::udp}, {"tcp", transport::tcp}, {"tls", transport::tls}};
@@ -84,7 +87,7 @@ parsed_options parse_options(int argc, char** argv) {
         o.server = *address;
         if (o.at == target::floor && !o.relays())
             throw CLI::ValidationError("--target", "the floor answers no requests");
-        if (o.work == workload::memory && o.pid == 0)
+        if ((o.work == workload::memory || o.work == workload::churn) && o.pid == 0)
             throw CLI::ValidationError("--pid", "needed: whose memory is measured?");
         if (o.client != transport::udp && (o.at == target::floor || !o.relays()))
             throw CLI::ValidationError("--client", "streams are for what is relayed by a TURN server");

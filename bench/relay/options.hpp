@@ -21,7 +21,7 @@ struct trouble {
 enum class target : std::uint8_t { turn, floor };
 
 /// Those up to `flow` are relayed.
-enum class workload : std::uint8_t { audio, indications, video, flow, binding, allocate, memory };
+enum class workload : std::uint8_t { audio, indications, video, flow, binding, allocate, memory, churn };
 std::string_view name(workload w) noexcept;
 
 struct load_options {
@@ -38,6 +38,7 @@ struct load_options {
     std::size_t burst = 0; ///< packets sent at once
     /// Packets a second of each client and each direction, or units of all clients; 0: as many as return.
     double rate = 0;
+    std::uint64_t cycles = 1'000'000;  ///< of churn
     bool segmentation = false;         ///< GSO and GRO at our ends
     transport client = transport::udp; ///< how clients reach the server; peers are always on UDP
     std::string ca_file{};             ///< whose certificates TLS clients believe; empty: they believe any

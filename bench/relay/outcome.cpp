@@ -22,6 +22,13 @@ nlohmann::ordered_json share(std::uint64_t before, std::uint64_t now, std::uint6
     return (static_cast<double>(now) - static_cast<double>(before)) / static_cast<double>(count);
 }
 
+/// Growth is a share of what there was before.
+nlohmann::ordered_json churn_to_json(const outcome::memory_use& m) {
+    return {{"before", to_json(m.before)},
+            {"after", to_json(m.after)},
+            {"growth", share(m.before.all, m.after.all, m.before.all)}};
+}
+
 nlohmann::ordered_json to_json(const outcome::memory_use& m, std::uint64_t allocations) {
     return {{"allocations", allocations},
             {"before", to_json(m.before)},
@@ -69,7 +76,11 @@ std::string to_json(const load_options& o, const outcome& r) {
                        {"p99", microseconds(r.latency.quantile(0.99))},
                        {"p99.9", microseconds(r.latency.quantile(0.999))},
                        {"max", microseconds(r.latency.largest())}};
-    if (r.memory) j["memory"] = to_json(*r.memory, r.delivered[0]);
+    if (o.work == workload::memory) j["memory"] = to_json(*r.memory, r.delivered[0]);
+    if (o.work == workload::churn) {
+        j["cycles"] = o.cycles;
+        j["memory"] = churn_to_json(*r.memory);
+    }
     if (o.relays())
         j["whole_run"] = {{"sent", {{"up", r.total_sent[0]}, {"down", r.total_sent[1]}}},
                           {"arrived", {{"up", r.total_arrived[0]}, {"down", r.total_arrived[1]}}}};

@@ -29,7 +29,7 @@ struct outcome {
     std::array<std::uint64_t, 2> total_sent{};
     std::array<std::uint64_t, 2> total_arrived{};
 
-    /// Of the server, at moments that the workload names.
+    /// Of the server: before all allocations, with them (memory only), after their end.
     struct memory_use {
         resident before{}, full{}, after{};
     };

@@ -2,12 +2,16 @@
 
 #include <fmt/format.h>
 
+#include "memory.hpp"
+
 namespace turn::bench {
 namespace {
 
 constexpr std::size_t most_in_a_round = 256;
 constexpr std::chrono::milliseconds between_ticks{100};
 constexpr std::chrono::milliseconds longest_rest{3000};
+constexpr std::uint64_t cycles_before = 1000; // churn's warm-up
+constexpr std::uint64_t most_failures = 1000; // each may take 40 s to be one
 
 } // namespace
 
@@ -42,7 +46,6 @@ outcome requests::run() {
     const auto window_end = window_begin + options_.window;
     pace due(options_.rate, begin);
     std::uint64_t skipped_before = 0;
-    auto next_tick = begin + between_ticks;
     for (auto now = begin; now < window_end + longest_rest; now = std::chrono::steady_clock::now()) {
         if (now >= window_begin && !result_.clocks.started()) {
             skipped_before = due.skipped();
@@ -52,11 +55,8 @@ outcome requests::run() {
             result_.clocks.stop();
             result_.skipped += due.skipped() - skipped_before;
         }
-        if (result_.clocks.stopped() && idle_.size() == slots_.size()) break;
-        if (now >= next_tick) {
-            tick(now);
-            next_tick = now + between_ticks;
-        }
+        if (result_.clocks.stopped() && all_idle()) break;
+        tick_when_due(now);
         const bool begun = !result_.clocks.stopped() && begin_due(due);
         io_.flush(out_);
         if (!hear() && !begun) io_.wait(now + pace::round);
@@ -69,13 +69,44 @@ outcome requests::run() {
     return result_;
 }
 
+outcome requests::churn() {
+    result_.memory.emplace();
+    cycles(cycles_before);
+    result_.memory->before = memory_of_server(options_.pid);
+    result_.clocks.start();
+    cycles(options_.cycles);
+    result_.clocks.stop();
+    result_.memory->after = memory_of_server(options_.pid);
+    result_.dropped_here = io_.dropped();
+    return result_;
+}
+
+/// All of them: when it returns none is under way.
+void requests::cycles(std::uint64_t count) {
+    while (count > 0 || !all_idle()) {
+        const auto now = std::chrono::steady_clock::now();
+        tick_when_due(now);
+        const std::uint64_t begun = begin_some(count, now);
+        count -= begun;
+        io_.flush(out_);
+        if (!hear() && begun == 0) io_.wait(now + between_ticks);
+        if (result_.failed > most_failures) throw trouble{result_.failure};
+    }
+}
+
 bool requests::begin_due(pace& p) {
     const auto now = std::chrono::steady_clock::now();
-    const std::uint64_t due = std::min<std::uint64_t>(p.due(now), idle_.size());
-    std::uint64_t begun = 0;
-    for (; begun < due && out_.has_room(); ++begun, p.take()) begin(slots_[idle_[begun]], now);
-    idle_.erase(idle_.begin(), idle_.begin() + static_cast<std::ptrdiff_t>(begun));
+    const std::uint64_t begun = begin_some(p.due(now), now);
+    for (std::uint64_t i = 0; i < begun; ++i) p.take();
     return begun > 0;
+}
+
+std::uint64_t requests::begin_some(std::uint64_t most, time_point now) {
+    most = std::min<std::uint64_t>(most, idle_.size());
+    std::uint64_t begun = 0;
+    for (; begun < most && out_.has_room(); ++begun) begin(slots_[idle_[begun]], now);
+    idle_.erase(idle_.begin(), idle_.begin() + static_cast<std::ptrdiff_t>(begun));
+    return begun;
 }
 
 void requests::begin(slot& s, time_point now) {
@@ -132,13 +163,19 @@ void requests::finish(slot& s, time_point now, bool well) {
         ++result_.failed;
     s.begun = {};
     const auto place = static_cast<std::uint32_t>(&s - slots_.data());
-    if (options_.work == workload::allocate) { // the next one is a stranger from another port
+    if (options_.work != workload::binding) { // the next one is a stranger from another port
         io_.flush(out_);
         io_.close(s.via);
         s.via = open(place);
         s.who = stranger(s.via);
     }
     idle_.push_back(place);
+}
+
+void requests::tick_when_due(time_point now) {
+    if (now < next_tick_) return;
+    next_tick_ = now + between_ticks;
+    tick(now);
 }
 
 void requests::tick(time_point now) {

@@ -1,5 +1,6 @@
 #pragma once
-/// The workloads that are answered: Binding requests, and allocations that are made and ended.
+/// The workloads that are answered: Binding requests, and allocations that are made and ended, some a second or as fast
+/// as it goes.
 
 #include <vector>
 
@@ -16,6 +17,9 @@ public:
 
     /// Warms up, measures, waits for what is under way. Throws trouble.
     outcome run();
+    /// As many cycles as the options say, as fast as they are answered, and the server's memory before and after them.
+    /// Throws trouble.
+    outcome churn();
 
 private:
     /// A client with at most one unit under way.
@@ -26,6 +30,10 @@ private:
     };
 
     bool begin_due(pace&);
+    std::uint64_t begin_some(std::uint64_t most, time_point now);
+    void cycles(std::uint64_t count);
+    void tick_when_due(time_point now);
+    [[nodiscard]] bool all_idle() const noexcept { return idle_.size() == slots_.size(); }
     void begin(slot&, time_point now);
     bool hear();
     void react(slot&, const client::event&, time_point now);
@@ -41,6 +49,7 @@ private:
     std::vector<slot> slots_;
     std::vector<std::uint32_t> idle_;   ///< slots, those idle for longest first
     std::vector<std::uint32_t> owners_; ///< by socket: its slot
+    time_point next_tick_{};
     outcome result_{};
 };
 
