@@ -5,18 +5,30 @@ from .workloads import BY_NAME, LEAST_ROUNDS, LEAST_WINDOW, MOST_LOSS, TARGETS, 
 
 AGAIN = "turnd again"  # turnd against itself: what a run can tell apart
 
+
+def inside(said, *names):
+    """said[one][two], or None."""
+    for name in names:
+        said = said.get(name) if said is not None else None
+    return said
+
+
 # A run's figures by what they are called here; None where a workload has no such figure.
 FIGURES = {
     "cpu": lambda said: said.get("cpu_us_per_unit"),
-    "p50": lambda said: said["latency_us"]["p50"] if "latency_us" in said else None,
-    "p99": lambda said: said["latency_us"]["p99"] if "latency_us" in said else None,
-    "p99.9": lambda said: said["latency_us"]["p99.9"] if "latency_us" in said else None,
+    "p50": lambda said: inside(said, "latency_us", "p50"),
+    "p99": lambda said: inside(said, "latency_us", "p99"),
+    "p99.9": lambda said: inside(said, "latency_us", "p99.9"),
     "units_per_s": lambda said: said.get("units_per_s"),
-    "bytes": lambda said: said["memory"]["bytes_per_allocation"] if "memory" in said else None,
-    "allocations": lambda said: said["memory"]["allocations"] if "memory" in said else None,
-    "resident": lambda said: said["memory"]["full"]["rss"] if "memory" in said else None,
+    "bytes": lambda said: inside(said, "memory", "bytes_per_allocation"),
+    "allocations": lambda said: inside(said, "memory", "allocations"),
+    "resident": lambda said: inside(said, "memory", "full", "rss"),
+    "before": lambda said: inside(said, "memory", "before", "rss"),
+    "after": lambda said: inside(said, "memory", "after", "rss"),
+    "growth": lambda said: inside(said, "memory", "growth"),
 }
-TITLES = {"cpu": "CPU", "p50": "latency p50", "p99": "latency p99", "bytes": "bytes for each"}  # what is judged
+TITLES = {"cpu": "CPU", "p50": "latency p50", "p99": "latency p99", "bytes": "bytes for each",
+          "growth": "growth of the resident memory"}  # what is judged
 
 
 def spread(values):
@@ -146,6 +158,21 @@ def memory_lines(report):
     return lines + [""]
 
 
+def churn_lines(report):
+    if not with_figure(report, "growth"):
+        return []
+    lines = ["## Churn", "", "Allocations made and ended, as fast as they are answered: the server's resident memory after "
+             "the first 1000 and at the end.", "",
+             "| workload | server | before, MB | after, MB | growth | cycles/s |", "|---|---|---|---|---|---|"]
+    megabytes = lambda value: amount(value / 1e6)
+    for workload, summary in with_figure(report, "growth"):
+        for server, f in summary.items():
+            lines.append(f"| {workload} | {server} | {with_range(f['before'], megabytes)} | "
+                         f"{with_range(f['after'], megabytes)} | {with_range(f['growth'], '{:.1%}'.format)} | "
+                         f"{with_range(f['units_per_s'])} |")
+    return lines + [""]
+
+
 def figure_lines(report):
     if not with_figure(report, "cpu"):
         return []
@@ -186,7 +213,7 @@ def markdown(report, charts):
     lines += what_went_wrong(report) + verdict_lines(report)
     for file, title in charts.items():
         lines += [f"![{title}]({file})", ""]
-    return "\n".join(lines + figure_lines(report) + memory_lines(report)).rstrip() + "\n"
+    return "\n".join(lines + figure_lines(report) + memory_lines(report) + churn_lines(report)).rstrip() + "\n"
 
 
 def points(report, place, figure):

@@ -228,8 +228,11 @@ def skipped_share(said):
 
 
 def headline(said):
-    if "memory" in said:
-        return f"{said['memory']['bytes_per_allocation']:.0f} bytes for each"
+    memory = said.get("memory", {})
+    if "growth" in memory:
+        return f"{memory['growth']:+.1%} of resident memory"
+    if "bytes_per_allocation" in memory:
+        return f"{memory['bytes_per_allocation']:.0f} bytes for each"
     return f"{said['cpu_us_per_unit']:.2f} µs"
 
 

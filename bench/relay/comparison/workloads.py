@@ -6,6 +6,7 @@ JUDGED, FULL = "judged", "full"
 TRAFFIC = ("cpu", "p50", "p99", "p99.9", "units_per_s", "loss")  # keys of report.FIGURES
 OTHER_DESCRIPTORS = 1000
 MEMORY = ("bytes", "allocations", "resident")
+CHURN = ("growth", "before", "after", "units_per_s")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +55,9 @@ WORKLOADS = [
     *(Workload(f"memory, {count} allocations", ("memory",), unit="allocation", floor=False,
                group=JUDGED if count == 5000 else FULL, allocations=count, figures=MEMORY, most_rounds=2, seconds=600)
       for count in (1000, 5000, 20000, 50000)),
+    *(Workload(f"churn, {count} cycles", ("churn", "--cycles", str(count)), unit="cycle", floor=False, group=group,
+               figures=CHURN, most_rounds=rounds, seconds=seconds)
+      for count, group, rounds, seconds in ((20_000, JUDGED, 2, 180), (1_000_000, FULL, 1, 3600))),
 ]
 BY_NAME = {each.name: each for each in WORKLOADS}
 
@@ -90,6 +94,7 @@ TARGETS = [
     Target("video, GSO/GRO ends", "cpu", 1.30, "floor"),
     Target("one flow, GSO/GRO ends", "cpu", 1.30, "floor"),
     Target("memory, 50000 allocations", "bytes", 2000),
+    Target("churn, 1000000 cycles", "growth", 0.10),
     Target("audio, 20 000 packets/s", "p50", 1.00, "coturn"),
     Target("audio, 20 000 packets/s", "p99", 1.00, "coturn"),
 ]
