@@ -181,7 +181,8 @@ TEST_CASE_TEMPLATE("nothing arrives for a socket that was closed while packets w
 
 TEST_CASE_TEMPLATE("a socket may be closed while it waits for its turn", Post, in_memory, kernel_ipv4, kernel_ipv6) {
     Post post({.batch = 2, .segmentation = false});
-    const socket_id ann = post.open(), loud = post.open(), bob = post.open(), carol = post.open();
+    const socket_id ann = post.open(), loud = post.open({.role = net::socket_role::listener}), bob = post.open(),
+                    carol = post.open();
     letters out;
     for (const socket_id to : {loud, loud, bob, carol}) out.add(ann, post.address(to), "hello");
     post.io().send(out);

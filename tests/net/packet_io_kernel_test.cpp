@@ -124,9 +124,13 @@ TEST_CASE_TEMPLATE("RFC 8656 14: sockets run with DF unset, also after a datagra
 TEST_CASE("an IPv6 socket is for IPv6 alone and the port stays free for IPv4") {
     kernel_ipv6 post;
     const transport_address any6 = *transport_address::parse("[::]:0");
-    const socket_id six = post.open_at(any6);
-    CHECK(option(post.io().descriptor(six), IPPROTO_IPV6, IPV6_V6ONLY) == 1);
-    CHECK(post.io().open(any_ipv4().with_port(post.address(six).port), {}));
+    bool both = false;
+    for (int i = 0; i < 16 && !both; ++i) { // somebody else on this machine may have the port over IPv4
+        const socket_id six = post.open_at(any6);
+        CHECK(option(post.io().descriptor(six), IPPROTO_IPV6, IPV6_V6ONLY) == 1);
+        both = post.io().open(any_ipv4().with_port(post.address(six).port), {}).has_value();
+    }
+    CHECK(both);
 }
 
 TEST_CASE("sockets do not block and do not outlive an exec") {
@@ -291,6 +295,32 @@ TEST_CASE("what can only be refused costs no system call") {
     CHECK(post.io().counters().send_calls.value() == 0);
 }
 
+TEST_CASE("a relay socket with one datagram at a time is asked for one, and one with many for more") {
+    kernel_ipv4 post({.segmentation = false});
+    const socket_id ann = post.open(), bob = post.open();
+    const auto calls = [&] { return post.io().counters().receive_calls.value(); };
+    const auto send = [&](std::size_t count) {
+        letters out;
+        for (std::size_t i = 0; i < count; ++i) out.add(ann, post.address(bob), std::to_string(i));
+        post.io().send(out);
+    };
+    const auto ask_until = [&](std::size_t count) {
+        const auto before = calls();
+        REQUIRE(readable(post.io().native_handle(), std::chrono::seconds(10)));
+        std::size_t heard = 0;
+        while (heard < count) heard += post.receive().size(); // loopback: all of them wait already
+        CHECK(heard == count);
+        return calls() - before;
+    };
+    for (int i = 0; i < 10; ++i) {
+        send(1);
+        CHECK(ask_until(1) == 1);
+    }
+    send(100);
+    CHECK(ask_until(100) == 9); // 1 + 4 + 16 + 16 + 16 + 11 fill a batch, 16 + 16 + 4 the next
+    CHECK(post.receive().empty());
+}
+
 TEST_CASE("a datagram longer than a receive buffer is counted and not delivered") {
     net::udp_sockets io({}, {}, net::file_descriptor(::epoll_create1(EPOLL_CLOEXEC)), 1000);
     REQUIRE(io);
@@ -328,7 +358,7 @@ TEST_CASE("a datagram longer than a slot is marked and the next one is whole") {
     std::size_t arrived = 0;
     while (arrived < 3) {
         REQUIRE(readable(to, std::chrono::seconds(10)));
-        arrived += slots.fill(to);
+        arrived += slots.fill(to, slots.left());
     }
     CHECK(slots.full());
     CHECK(!slots[0].truncated);
@@ -338,7 +368,8 @@ TEST_CASE("a datagram longer than a slot is marked and the next one is whole") {
     CHECK(slots[2].data.size() == 999);
 
     slots.clear();
-    CHECK(slots.fill(to) == 0);
+    CHECK(slots.fill(to, 3) == 0);
+    CHECK(slots.fill(to, 1) == 0);
     ::close(to);
     ::close(from);
 }

@@ -3,6 +3,7 @@
 #include <netinet/udp.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cassert>
 #include <cstring>
 
@@ -47,11 +48,18 @@ void receive_slots::clear() noexcept {
     used_ = 0;
 }
 
-std::size_t receive_slots::fill(int descriptor) noexcept {
-    assert(!full());
-    const auto room = static_cast<unsigned>(headers_.size() - used_);
-    const int n = ::recvmmsg(descriptor, &headers_[used_], room, MSG_DONTWAIT, nullptr);
-    const std::size_t arrived = n > 0 ? static_cast<std::size_t>(n) : 0;
+std::size_t receive_slots::fill(int descriptor, std::size_t most) noexcept {
+    assert(!full() && most >= 1);
+    std::size_t arrived = 0;
+    if (most == 1) { // recvmmsg would be the dearer call
+        const ssize_t n = ::recvmsg(descriptor, &headers_[used_].msg_hdr, MSG_DONTWAIT);
+        arrived = n >= 0 ? 1 : 0;
+        if (n >= 0) headers_[used_].msg_len = static_cast<unsigned>(n);
+    } else {
+        const auto room = static_cast<unsigned>(std::min(most, left()));
+        const int n = ::recvmmsg(descriptor, &headers_[used_], room, MSG_DONTWAIT, nullptr);
+        arrived = n > 0 ? static_cast<std::size_t>(n) : 0;
+    }
     used_ += arrived;
     return arrived;
 }

@@ -32,9 +32,10 @@ public:
     [[nodiscard]] std::size_t used() const noexcept { return used_; }
     [[nodiscard]] bool full() const noexcept { return used_ == headers_.size(); }
 
-    /// One recvmmsg into the slots that are left; how many it filled. 0: nothing waits, or the socket reported an
-    /// error. Precondition: !full().
-    std::size_t fill(int descriptor) noexcept;
+    /// One system call for at most `most` datagrams, as far as slots are left; how many came. 0: nothing waits, or the
+    /// socket reported an error. Preconditions: !full(), most ≥ 1.
+    std::size_t fill(int descriptor, std::size_t most) noexcept;
+    [[nodiscard]] std::size_t left() const noexcept { return headers_.size() - used_; }
 
     struct arrival {
         transport_address from{};

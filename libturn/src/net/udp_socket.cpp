@@ -12,14 +12,18 @@
 namespace turn::net {
 namespace {
 
-// A listener hears all clients of its shard, a relay socket one client's peers. The kernel grants at most
-// net.core.rmem_max; the memory is only taken while packets wait.
+// A listener hears all clients of its shard; a relay socket one client's peers, who may send what a TCP connection held
+// back all at once. The memory is only taken while packets wait.
 constexpr int listener_buffer = 4 * 1024 * 1024;
+constexpr int relay_buffer = 512 * 1024;
 
-/// 0: leave the system's.
-int wanted_buffer(int asked, socket_role role) noexcept {
-    if (asked > 0) return asked;
-    return role == socket_role::listener ? listener_buffer : 0;
+/// The kernel grants at most net.core.rmem_max or wmem_max, unless we may go beyond. Listeners are few, so asking twice
+/// costs nothing.
+bool set_buffer(int descriptor, int option, int forced, int asked, socket_role role) noexcept {
+    const bool listens = role == socket_role::listener;
+    const int size = asked > 0 ? asked : listens ? listener_buffer : relay_buffer;
+    return (listens && set_option(descriptor, SOL_SOCKET, forced, size)) ||
+           set_option(descriptor, SOL_SOCKET, option, size);
 }
 
 } // namespace
@@ -52,12 +56,8 @@ result<void> tame_descriptor(int descriptor) noexcept {
 
 result<void> configure_udp_socket(int descriptor, address_family family, const socket_options& options,
                                   bool gro) noexcept {
-    if (const int size = wanted_buffer(options.receive_buffer, options.role);
-        size > 0 && !set_option(descriptor, SOL_SOCKET, SO_RCVBUF, size))
-        return errc::io;
-    if (const int size = wanted_buffer(options.send_buffer, options.role);
-        size > 0 && !set_option(descriptor, SOL_SOCKET, SO_SNDBUF, size))
-        return errc::io;
+    if (!set_buffer(descriptor, SO_RCVBUF, SO_RCVBUFFORCE, options.receive_buffer, options.role)) return errc::io;
+    if (!set_buffer(descriptor, SO_SNDBUF, SO_SNDBUFFORCE, options.send_buffer, options.role)) return errc::io;
 
     // Linux sets DF unless told otherwise; RFC 8656, 14 assumes it unset.
     if (!set_dont_fragment(descriptor, family, false)) return errc::io;

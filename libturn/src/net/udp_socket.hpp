@@ -17,7 +17,13 @@ struct udp_socket {
     transport_address local{};
     std::uint32_t drops_seen = 0;      ///< the kernel's drop count (SO_RXQ_OVFL) that is in our books already
     std::uint32_t largest_segment = 0; ///< trains of larger segments failed here; 0: no GSO on this socket
-    std::uint32_t first_train = 0;     ///< what send() is about to send through it, while it runs
+    /// How many datagrams a receive call asks for. Asking for more than wait costs a look at an empty queue, which a
+    /// relay socket with one packet at a time would pay for each.
+    std::uint32_t expected = 1;
+    std::uint32_t least_expected = 1;
+    std::uint32_t most_expected = 1;
+    std::uint32_t last_full = 0;   ///< the round in which the last call brought as many as it asked for
+    std::uint32_t first_train = 0; ///< what send() is about to send through it, while it runs
     std::uint32_t last_train = 0;
 };
 

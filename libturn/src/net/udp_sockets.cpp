@@ -10,6 +10,10 @@
 namespace turn::net {
 namespace {
 
+// A listener has all clients of its shard behind it and may fill a batch, a relay socket with a flood may not.
+constexpr std::uint32_t listener_turn = 64;
+constexpr std::uint32_t relay_turn = 16;
+
 std::size_t index(socket_id id) noexcept {
     return static_cast<std::size_t>(id);
 }
@@ -66,6 +70,10 @@ result<socket_id> udp_sockets::watch(file_descriptor opened, const transport_add
     socket.local = local;
     socket.largest_segment = kernel_.gso ? largest_payload : 0;
     socket.first_train = socket.last_train = train::none;
+    const bool listens = options.role == socket_role::listener;
+    socket.expected = socket.least_expected = listens ? listener_turn : 1;
+    socket.most_expected = listens ? listener_turn : relay_turn;
+    socket.last_full = round_ - 2;
     return id;
 }
 
@@ -116,9 +124,10 @@ std::span<const packet> udp_sockets::receive() {
     received_.clear();
     slots_.clear();
 
-    for (bool asked = false; !slots_.full();) {
-        if (next_ready_ == ready_count_ && (std::exchange(asked, true) || !find_ready())) break;
-        take_turn(ready_[next_ready_++]);
+    // A socket that brought all it was asked for may have more: then epoll is asked again.
+    for (bool ask = true; !slots_.full();) {
+        if (next_ready_ == ready_count_ && (!std::exchange(ask, false) || !find_ready())) break;
+        ask |= take_turn(ready_[next_ready_++]);
     }
     return received_;
 }
@@ -127,19 +136,31 @@ bool udp_sockets::find_ready() noexcept {
     const int n = ::epoll_wait(epoll_.number(), ready_.data(), static_cast<int>(ready_.size()), 0);
     next_ready_ = 0;
     ready_count_ = n > 0 ? static_cast<std::size_t>(n) : 0;
+    ++round_;
     return ready_count_ > 0;
 }
 
-void udp_sockets::take_turn(const epoll_event& event) noexcept {
+/// Whether there may be more behind what it brought.
+bool udp_sockets::take_turn(const epoll_event& event) noexcept {
     const socket_id id{event.data.u32};
     udp_socket* const socket = find(id);
-    if (socket == nullptr) return; // closed since epoll said so
+    if (socket == nullptr) return false; // closed since epoll said so
     if ((event.events & EPOLLERR) != 0) drain_errors(socket->handle.number());
 
+    // Asked again at once: it is worth a longer call.
+    if (socket->last_full + 1 == round_) socket->expected = std::min(socket->expected * 4, socket->most_expected);
+    const std::size_t asked = std::min<std::size_t>(socket->expected, slots_.left());
+    const std::size_t slot = slots_.used();
     // An error instead of packets ends the turn, not the socket: what waits behind it keeps epoll ready.
+    const std::size_t arrived = slots_.fill(socket->handle.number(), asked);
     ++books_.receive_calls;
-    for (std::size_t slot = slots_.used(), end = slot + slots_.fill(socket->handle.number()); slot < end; ++slot)
-        deliver(id, *socket, slots_[slot]);
+    for (std::size_t i = 0; i < arrived; ++i) deliver(id, *socket, slots_[slot + i]);
+
+    if (arrived == asked)
+        socket->last_full = round_;
+    else if (arrived <= 1)
+        socket->expected = socket->least_expected;
+    return arrived == asked;
 }
 
 void udp_sockets::deliver(socket_id id, udp_socket& socket, const receive_slots::arrival& a) noexcept {

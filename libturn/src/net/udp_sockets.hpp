@@ -46,7 +46,7 @@ private:
     void book_kernel_drops(udp_socket& socket, std::uint32_t drops) noexcept;
 
     [[nodiscard]] bool find_ready() noexcept;
-    void take_turn(const epoll_event& event) noexcept;
+    [[nodiscard]] bool take_turn(const epoll_event& event) noexcept;
     void deliver(socket_id id, udp_socket& socket, const receive_slots::arrival& a) noexcept;
 
     [[nodiscard]] bool may_leave(const datagram& d) noexcept;
@@ -64,6 +64,7 @@ private:
     std::vector<epoll_event> ready_; ///< what epoll said; [next_ready_, ready_count_) is still to be served
     std::size_t next_ready_ = 0;
     std::size_t ready_count_ = 0;
+    std::uint32_t round_ = 1; ///< counts the questions to epoll
 
     coalescer trains_;
     transmitter transmitter_;

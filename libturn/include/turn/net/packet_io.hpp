@@ -17,7 +17,7 @@ enum class socket_role : std::uint8_t { listener, relay };
 struct socket_options {
     socket_role role = socket_role::relay;
     bool reuse_port = false; ///< SO_REUSEPORT: one of a group, one per shard
-    /// Kernel buffers in bytes; 0: the role's default (a listener gets 4 MiB, a relay socket the system's). What the
+    /// Kernel buffers in bytes; 0: the role's default (4 MiB for a listener, 512 KiB for a relay socket). What the
     /// kernel grants may be less.
     int receive_buffer = 0;
     int send_buffer = 0;
