@@ -101,4 +101,44 @@ TEST_CASE("A full outbox stops a batch and the next call goes on in the middle o
     CHECK(at.segment == 0);
 }
 
+TEST_CASE("Among thousands of allocations each packet of a batch finds its own") {
+    world w;
+    w.compare_every = 100;
+    std::vector<raw_actor> others;
+    for (int i = 0; i < 2100; ++i) REQUIRE(others.emplace_back(w.raw("somebody")).allocate().code() == success);
+    std::vector<raw_actor> clients;
+    std::vector<peer_actor*> peers;
+    for (int i = 0; i < 40; ++i) {
+        peers.push_back(&w.peer());
+        REQUIRE(clients.emplace_back(w.raw("ann")).allocate().code() == success);
+        REQUIRE(clients.back().bind_channel(0x4000, *peers.back()).code() == success);
+    }
+    const socket_id listener = *w.socket_of(w.listener().local);
+    std::vector<blob> bytes_sent;
+    for (int i = 0; i < 40; ++i) {
+        bytes_sent.push_back(channel_data_message(0x4000, to_blob("up " + std::to_string(i))));
+        bytes_sent.push_back(to_blob("down " + std::to_string(i)));
+    }
+    message away = clients[7].authenticated(stun::method::refresh).with<stun::lifetime>(0s);
+    away.integrity();
+
+    std::vector<packet> batch{{listener, clients[7].address(), away.raw(), 0},
+                              {listener, peers[0]->address, bytes_sent[0], 0}, // of somebody without an allocation
+                              {socket_id{100'000}, peers[0]->address, bytes_sent[1], 0}};
+    for (std::size_t i = 0; i < 40; ++i) {
+        batch.push_back({listener, clients[i].address(), bytes_sent[2 * i], 0});
+        batch.push_back({*w.socket_of(clients[i].relayed), peers[i]->address, bytes_sent[2 * i + 1], 0});
+    }
+    w.handle_batch(batch);
+    w.settle();
+    for (std::size_t i = 0; i < 40; ++i) {
+        CAPTURE(i);
+        const bool alive = i != 7;
+        CHECK(peers[i]->received == (alive ? texts{"up " + std::to_string(i)} : texts{}));
+        CHECK(clients[i].channel_data(0x4000) == (alive ? texts{"down " + std::to_string(i)} : texts{}));
+    }
+    CHECK(w.dropped(direction::up, reason::no_allocation) == 2);
+    CHECK(w.dropped(direction::down, reason::socket_closed) == 2);
+}
+
 } // namespace turn::test

@@ -198,7 +198,7 @@ outcome relay::state::allocate(request& r, reply& content, outbox& out) {
     const slot s = allocations_.emplace(std::move(a));
     try {
         deadlines_.reserve(deadline_of(s));
-        by_tuple_.insert(r.tuple, s);
+        by_tuple_.insert(hash_(r.tuple), s);
     } catch (const std::bad_alloc&) {
         allocations_.erase(s);
         throw;

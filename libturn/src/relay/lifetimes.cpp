@@ -29,8 +29,8 @@ void relay::state::end_family(slot s, address_family f, outbox& out) noexcept {
     relayed_transport_address& relayed = a.relayed(f);
     if (!relayed.exists()) return;
     const auto of_family = [f](const auto& x) { return x.peer.family == f; };
-    books_.permissions.subtract(std::erase_if(a.permissions, of_family));
-    books_.channels.subtract(std::erase_if(a.channels, of_family));
+    books_.permissions.subtract(a.permissions.erase_if(of_family));
+    books_.channels.subtract(a.channels.erase_if(of_family));
     sockets_[static_cast<std::size_t>(relayed.id)] = {};
     out.ask(close_socket{relayed.id});
     relayed.id = no_socket;
@@ -47,7 +47,7 @@ void relay::state::end_allocation(slot s, allocation_end why, time_point now, ou
     end_family(s, address_family::ipv4, out);
     end_family(s, address_family::ipv6, out);
     deadlines_.remove(deadline_of(s));
-    by_tuple_.erase(a.client);
+    by_tuple_.erase(hash_(a.client), s);
     if (is_stream(a.client.via)) out.ask(connection_claimed{a.client.via, false});
     services_.quota.release(listeners_[a.listener].realm, a.account);
     allocations_.erase(s);

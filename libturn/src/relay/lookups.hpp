@@ -5,7 +5,7 @@
 #include <limits>
 #include <vector>
 
-#include "base/flat_table.hpp"
+#include "base/index_table.hpp"
 #include "relay/tables.hpp"
 
 namespace turn {
@@ -19,10 +19,10 @@ struct transaction_key {
 
 struct transaction_key_hash {
     seeded_mix mix;
-    std::size_t operator()(const transaction_key& k) const noexcept {
+    index_table::hash operator()(const transaction_key& k) const noexcept {
         std::uint64_t id = 0;
         std::memcpy(&id, k.id.data(), sizeof id);
-        return mix(k.tuple.client, static_cast<std::uint64_t>(k.tuple.via) ^ id);
+        return static_cast<index_table::hash>(mix(k.tuple.client, static_cast<std::uint64_t>(k.tuple.via) ^ id));
     }
 };
 
@@ -36,16 +36,18 @@ public:
     using index = std::uint32_t;
     static constexpr index none = std::numeric_limits<index>::max();
 
-    lookup_table(std::size_t max, seeded_mix mix) : max_(max), by_key_(transaction_key_hash{mix}) {}
+    lookup_table(std::size_t max, seeded_mix mix) : max_(max), hash_{mix} {}
 
     [[nodiscard]] bool full() const noexcept { return by_key_.size() >= max_; }
-    [[nodiscard]] bool contains(const transaction_key& key) const noexcept { return by_key_.find(key) != none; }
+    [[nodiscard]] bool contains(const transaction_key& key) const noexcept {
+        return by_key_.find(hash_(key), [&](index i) { return slots_[i].key == key; }) != none;
+    }
     /// Parks a copy of `request`. Precondition: not full, not contained. May throw std::bad_alloc, then nothing
     /// changed.
     index park(const transaction_key& key, bytes request) {
         const index i = take_slot();
         std::vector<std::byte> copy(request.begin(), request.end());
-        by_key_.insert(key, i);
+        by_key_.insert(hash_(key), i);
         lookup& l = slots_[i];
         l.key = key;
         l.request = std::move(copy);
@@ -55,7 +57,7 @@ public:
     /// Takes a lookup out. Precondition: it is parked.
     lookup take(index i) noexcept {
         lookup& l = slots_[i];
-        by_key_.erase(l.key);
+        by_key_.erase(hash_(l.key), i);
         lookup taken = std::move(l);
         l = lookup{{}, {}, taken.generation + 1};
         free_.push_back(i);
@@ -90,7 +92,8 @@ private:
     std::size_t max_;
     std::vector<lookup> slots_;
     std::vector<index> free_;
-    flat_table<transaction_key, transaction_key_hash> by_key_;
+    transaction_key_hash hash_;
+    index_table by_key_{};
 };
 
 } // namespace turn

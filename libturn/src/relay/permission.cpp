@@ -21,8 +21,8 @@ outcome relay::state::may_reach(const allocation& a, const transport_address& pe
 
 void relay::state::purge_expired(allocation& a, time_point now) noexcept {
     const auto dead = [now](const auto& x) { return x.expires <= now; };
-    books_.permissions.subtract(std::erase_if(a.permissions, dead));
-    books_.channels.subtract(std::erase_if(a.channels, dead));
+    books_.permissions.subtract(a.permissions.erase_if(dead));
+    books_.channels.subtract(a.channels.erase_if(dead));
 }
 
 /// 300 s from now, not from the old expiry: RFC 8656, 9. Precondition: room for one more.
@@ -33,7 +33,7 @@ void relay::state::install_permission(allocation& a, const transport_address& pe
         return;
     }
     const transport_address ip = peer.with_port(0);
-    a.permissions.push_back({ip, expires, judge_peer(options_.peers, ip, true).port_matters});
+    a.permissions.push_back({ip, judge_peer(options_.peers, ip, true).port_matters, expires});
     ++books_.permissions;
 }
 

@@ -2,6 +2,8 @@
 
 #include "turn/relay.hpp"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/crypto.hpp"
@@ -30,8 +32,9 @@ stun::credential_key random_key() noexcept {
 } // namespace
 
 relay::state::state(relay_options options, relay_services services, const stun::nonce_secret& secret)
-    : options_(std::move(options)), services_(services), nonces_(secret, options_.nonce_lifetime),
-      by_tuple_(five_tuple_hash{{crypto::random64()}}), lookups_(options_.max_lookups, {crypto::random64()}),
+    : options_(std::move(options)), services_(services),
+      nonces_(secret, options_.nonce_lifetime), hash_{{crypto::random64()}},
+      lookups_(options_.max_lookups, {crypto::random64()}),
       budget_(options_.unauthenticated_bytes_per_second, options_.unauthenticated_exempt, {crypto::random64()}),
       bandwidth_(options_.bandwidth_per_allocation), dummy_key_(random_key()),
       next_allocation_(services.first_allocation_id), next_indication_(crypto::random64()) {}
@@ -48,7 +51,28 @@ void relay::state::drop(direction way, reason why) noexcept {
 }
 
 relay::state::slot relay::state::find(const five_tuple& tuple) const noexcept {
-    return by_tuple_.find(tuple);
+    return by_tuple_.find(hash_(tuple), [&](slot s) { return allocations_[s].client == tuple; });
+}
+
+/// Sends for the memory that the next packets will read, for all of them at once: with many allocations every packet
+/// meets some that is in no cache. Nothing depends on what is found here.
+void relay::state::look_ahead(std::span<const packet> next) const noexcept {
+    std::array<index_table::hash, group_ahead> hashes;
+    const auto is_client = [](const socket_entry& e) { return e.what == socket_entry::kind::clients; };
+    for (std::size_t i = 0; i < next.size(); ++i) {
+        if (!is_client(entry_of(next[i].via))) continue;
+        hashes[i] = hash_({next[i].via, next[i].from});
+        by_tuple_.prefetch(hashes[i]);
+    }
+    for (std::size_t i = 0; i < next.size(); ++i) {
+        const socket_entry entry = entry_of(next[i].via);
+        slot s = request::no_slot;
+        if (is_client(entry))
+            s = by_tuple_.guess(hashes[i]);
+        else if (entry.what == socket_entry::kind::relay)
+            s = entry.index;
+        if (s != request::no_slot) allocations_.prefetch(s, allocation::read_by_packets);
+    }
 }
 
 void relay::state::handle_segment(const packet& p, bytes segment, const socket_entry& socket, slot& found,
@@ -223,7 +247,13 @@ void relay::disconnected(socket_id id, const transport_address& client, time_poi
 void relay::handle(std::span<const packet> batch, batch_cursor& at, time_point now, outbox& out) noexcept {
     state& s = *state_;
     if (s.deadlines_.next() <= now) s.tick(now, out);
-    for (; at.packet < batch.size(); ++at.packet, at.segment = 0) {
+    const bool far_apart = s.allocations_.size() >= state::many_allocations;
+    for (std::size_t ahead = at.packet; at.packet < batch.size(); ++at.packet, at.segment = 0) {
+        if (far_apart && at.packet == ahead) {
+            const auto next = batch.subspan(ahead, std::min(state::group_ahead, batch.size() - ahead));
+            s.look_ahead(next);
+            ahead += next.size();
+        }
         const packet& p = batch[at.packet];
         // All segments of a train share the 5-tuple: it is looked up once.
         state::slot found = request::no_slot;

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/deadline_queue.hpp"
-#include "base/flat_table.hpp"
+#include "base/index_table.hpp"
 #include "base/slot_map.hpp"
 #include "relay/bandwidth_limit.hpp"
 #include "relay/byte_budget.hpp"
@@ -104,6 +104,9 @@ struct relay::state {
         return true;
     }
     [[nodiscard]] slot find(const five_tuple&) const noexcept;
+    void look_ahead(std::span<const packet> next) const noexcept;
+    static constexpr std::size_t group_ahead = 16; ///< packets; not more than the processor fetches lines for at a time
+    static constexpr std::size_t many_allocations = 2048; ///< fewer live in the cache, and looking ahead only costs
 
     // indication.cpp
     void send_indication(const stun::message_view&, slot, time_point now, outbox&);
@@ -164,7 +167,8 @@ struct relay::state {
     std::vector<socket_entry> sockets_;     ///< by index_of(socket_id)
     std::vector<socket_entry> connections_; ///< likewise, of streams
     slot_map<allocation> allocations_;
-    flat_table<five_tuple, five_tuple_hash> by_tuple_;
+    five_tuple_hash hash_;
+    index_table by_tuple_;
     lookup_table lookups_;
     deadline_queue deadlines_;
     byte_budget budget_;

@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <vector>
 
+#include "base/few.hpp"
+#include "base/index_table.hpp"
 #include "base/mix.hpp"
 #include "relay/bandwidth_limit.hpp"
 #include "turn/observer.hpp"
@@ -27,16 +29,16 @@ struct five_tuple {
 
 struct five_tuple_hash {
     seeded_mix mix;
-    std::size_t operator()(const five_tuple& t) const noexcept {
-        return mix(t.client, static_cast<std::uint64_t>(t.via));
+    index_table::hash operator()(const five_tuple& t) const noexcept {
+        return static_cast<index_table::hash>(mix(t.client, static_cast<std::uint64_t>(t.via)));
     }
 };
 
 /// RFC 8656, 9: by IP address alone.
 struct permission {
-    transport_address peer{}; ///< port 0
-    time_point expires{};
+    transport_address peer{};  ///< port 0
     bool port_matters = false; ///< authorize_peer's answer depends on the port: ask it again for each one named
+    time_point expires{};
 };
 
 /// RFC 8656, 12.
@@ -59,14 +61,17 @@ constexpr std::size_t family_index(address_family f) noexcept {
     return f == address_family::ipv6 ? 1 : 0;
 }
 
-struct allocation {
-    allocation_id id{};
+/// What every packet reads and writes comes first and together.
+struct alignas(64) allocation {
     five_tuple client{};
     std::array<relayed_transport_address, 2> relays{}; ///< by family_index()
-    std::vector<permission> permissions{};
-    std::vector<channel> channels{};
+    few<permission> permissions{};
+    few<channel> channels{};
     usage used{};
     std::array<bandwidth_limit::bucket, 2> bandwidth{}; ///< by direction::up, direction::down
+    static constexpr std::size_t read_by_packets = 256; ///< bytes: all above
+
+    allocation_id id{};
 
     // For authentication and for rebuilding the success response of a retransmitted Allocate.
     std::uint32_t listener = 0; ///< index; its realm is the allocation's
@@ -108,5 +113,7 @@ struct allocation {
         return next;
     }
 };
+
+static_assert(offsetof(allocation, id) <= allocation::read_by_packets);
 
 } // namespace turn

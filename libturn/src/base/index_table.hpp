@@ -1,5 +1,6 @@
 #pragma once
-/// An open-addressing hash table from a small trivially copyable key to a 32-bit index.
+/// An open-addressing hash table of 32-bit indexes to objects that hold their own keys. Eight bytes an entry, so that
+/// one cache line is eight places to look at, and the key is read where it is needed anyway.
 /// Linear probing with backward-shift deletion: no tombstones, so churn does not slow it down.
 
 #include <cstddef>
@@ -9,35 +10,45 @@
 
 namespace turn {
 
-/// Hash: a functor, seeded per table, since keys are chosen by strangers.
-template <class Key, class Hash>
-class flat_table {
+class index_table {
 public:
     using index = std::uint32_t;
+    /// Of a key, seeded per table, since keys are chosen by strangers.
+    using hash = std::uint32_t;
     static constexpr index none = 0xffffffffU;
 
-    explicit flat_table(Hash hash) : hash_(hash), entries_(minimum) {}
+    index_table() : entries_(minimum) {}
 
-    [[nodiscard]] index find(const Key& key) const noexcept {
-        for (std::size_t i = home(key);; i = next(i)) {
+    /// `same`: whether the object of an index has the key.
+    template <class Same>
+    [[nodiscard]] index find(hash h, Same&& same) const noexcept {
+        for (std::size_t i = h & mask();; i = next(i)) {
             const entry& e = entries_[i];
             if (e.value == none) return none;
-            if (e.key == key) return e.value;
+            if (e.hashed == h && same(e.value)) return e.value;
         }
     }
-    /// Precondition: the key is not in the table. std::bad_alloc leaves the table as it was.
-    void insert(const Key& key, index value) {
+    /// Where find() will most likely end; it looks at no key.
+    [[nodiscard]] index guess(hash h) const noexcept {
+        return find(h, [](index) { return true; });
+    }
+    /// Fetches what find() and guess() read first.
+    void prefetch(hash h) const noexcept { __builtin_prefetch(&entries_[h & mask()]); }
+
+    /// Precondition: `value` is not in the table. std::bad_alloc leaves the table as it was.
+    void insert(hash h, index value) {
         if ((size_ + 1) * 2 > entries_.size()) rehash(entries_.size() * 2);
-        place(key, value);
+        place({h, value});
         ++size_;
     }
-    void erase(const Key& key) noexcept {
-        std::size_t hole = home(key);
-        for (; entries_[hole].value == none || !(entries_[hole].key == key); hole = next(hole))
+    /// Does nothing when it is not in the table.
+    void erase(hash h, index value) noexcept {
+        std::size_t hole = h & mask();
+        for (; entries_[hole].value != value; hole = next(hole))
             if (entries_[hole].value == none) return;
         for (std::size_t i = next(hole); entries_[i].value != none; i = next(i)) {
             // An entry may move into the hole unless its home lies behind the hole.
-            const std::size_t home_distance = (i - home(entries_[i].key)) & mask();
+            const std::size_t home_distance = (i - entries_[i].hashed) & mask();
             const std::size_t hole_distance = (i - hole) & mask();
             if (home_distance < hole_distance) continue;
             entries_[hole] = entries_[i];
@@ -55,27 +66,25 @@ public:
 
 private:
     struct entry {
-        Key key{};
+        hash hashed = 0;
         index value = none;
     };
     static constexpr std::size_t minimum = 64; // a power of two
 
     [[nodiscard]] std::size_t mask() const noexcept { return entries_.size() - 1; }
-    [[nodiscard]] std::size_t home(const Key& key) const noexcept { return hash_(key) & mask(); }
     [[nodiscard]] std::size_t next(std::size_t i) const noexcept { return (i + 1) & mask(); }
-    void place(const Key& key, index value) noexcept {
-        std::size_t i = home(key);
+    void place(const entry& e) noexcept {
+        std::size_t i = e.hashed & mask();
         while (entries_[i].value != none) i = next(i);
-        entries_[i] = {key, value};
+        entries_[i] = e;
     }
     void rehash(std::size_t capacity) {
         std::vector<entry> old(capacity < minimum ? minimum : capacity);
         std::swap(old, entries_);
         for (const entry& e : old)
-            if (e.value != none) place(e.key, e.value);
+            if (e.value != none) place(e);
     }
 
-    Hash hash_;
     std::vector<entry> entries_;
     std::size_t size_ = 0;
 };
