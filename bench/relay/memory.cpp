@@ -35,7 +35,7 @@ outcome measure_memory(const load_options& o) {
     outcome result;
     result.clocks = meter(o.pid);
     flows all(o);
-    result.memory = {.before = memory_of_server(o.pid)};
+    result.memory = memory_use{.before = memory_of_server(o.pid)};
     result.clocks.start();
     const auto refused = all.join_those_who_can();
     result.clocks.stop();

@@ -24,6 +24,7 @@ constexpr std::array presets{
     preset{workload::indications, "indications", 1000, 160, 1, 50},
     preset{workload::video, "video", 50, 1200, 10, 300},    //
     preset{workload::flow, "flow", 1, 1200, 32, 0},         //
+    preset{workload::flood, "flood", 50, 160, 1, 200},      //
     preset{workload::binding, "binding", 200, 0, 1, 20000}, //
     preset{workload::allocate, "allocate", 200, 0, 1, 1000},
     preset{workload::memory, "memory", 5000, 0, 1, 0},
@@ -68,6 +69,8 @@ parsed_options parse_options(int argc, char** argv) {
                                       "Packets a second of each client and direction; for binding and allocate, units "
                                       "of all clients; 0: as many as return")
                            ->check(CLI::NonNegativeNumber);
+    app.add_option("--flood-rate", o.flood_rate, "Packets a second of the client that floods beside the others [50000]")
+        ->check(CLI::PositiveNumber);
     app.add_option("--cycles", o.cycles, "Allocations that churn makes and ends, after a warm-up of 1000 [1000000]")
         ->check(CLI::Range(1, 1'000'000'000));
     app.add_flag("--segmentation", o.segmentation, "GSO and GRO at our ends");
@@ -102,7 +105,7 @@ parsed_options parse_options(int argc, char** argv) {
     if (size->empty()) o.size = usual.size;
     if (burst->empty()) o.burst = usual.burst;
     if (rate->empty()) o.rate = usual.rate;
-    if (!o.relays() && o.rate <= 0) o.rate = usual.rate;
+    if ((!o.relays() || o.work == workload::flood) && o.rate <= 0) o.rate = usual.rate;
     o.peers = std::clamp<std::size_t>(o.peers == 0 ? 64 : o.peers, 1, o.clients);
     const auto milliseconds = [](double seconds) {
         return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::duration<double>(seconds));

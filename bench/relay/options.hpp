@@ -20,8 +20,8 @@ struct trouble {
 /// What is at the server's address.
 enum class target : std::uint8_t { turn, floor };
 
-/// Those up to `flow` are relayed.
-enum class workload : std::uint8_t { audio, indications, video, flow, binding, allocate, memory, churn };
+/// Those up to `flood` are relayed.
+enum class workload : std::uint8_t { audio, indications, video, flow, flood, binding, allocate, memory, churn };
 std::string_view name(workload w) noexcept;
 
 struct load_options {
@@ -39,6 +39,7 @@ struct load_options {
     /// Packets a second of each client and each direction, or units of all clients; 0: as many as return.
     double rate = 0;
     std::uint64_t cycles = 1'000'000;  ///< of churn
+    double flood_rate = 50'000;        ///< packets a second of the client that floods
     bool segmentation = false;         ///< GSO and GRO at our ends
     transport client = transport::udp; ///< how clients reach the server; peers are always on UDP
     std::string ca_file{};             ///< whose certificates TLS clients believe; empty: they believe any
@@ -46,7 +47,7 @@ struct load_options {
     std::chrono::milliseconds warm_up{1000};
     std::chrono::milliseconds window{4000};
 
-    [[nodiscard]] bool relays() const noexcept { return work <= workload::flow; }
+    [[nodiscard]] bool relays() const noexcept { return work <= workload::flood; }
 };
 
 /// Nothing to do when `done`: then end with `status`.

@@ -1,5 +1,7 @@
 #include "outcome.hpp"
 
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 namespace turn::bench {
@@ -16,20 +18,34 @@ nlohmann::ordered_json to_json(const resident& r) {
     return {{"rss", r.all}, {"anonymous", r.anonymous}};
 }
 
-/// Bytes for each of `count`; null for none.
+/// What was added since `before`, for each of `count`; null for none.
 nlohmann::ordered_json share(std::uint64_t before, std::uint64_t now, std::uint64_t count) {
     if (count == 0) return {};
     return (static_cast<double>(now) - static_cast<double>(before)) / static_cast<double>(count);
 }
 
 /// Growth is a share of what there was before.
-nlohmann::ordered_json churn_to_json(const outcome::memory_use& m) {
+nlohmann::ordered_json churn_to_json(const memory_use& m) {
     return {{"before", to_json(m.before)},
             {"after", to_json(m.after)},
             {"growth", share(m.before.all, m.after.all, m.before.all)}};
 }
 
-nlohmann::ordered_json to_json(const outcome::memory_use& m, std::uint64_t allocations) {
+nlohmann::ordered_json to_json(const fairness& f) {
+    auto sorted = f.equals;
+    std::ranges::sort(sorted);
+    return {
+        {"equals", sorted.size()},
+        {"jain", jain_index(sorted)},
+        {"delivered_to_each", {{"min", sorted.front()}, {"median", sorted[sorted.size() / 2]}, {"max", sorted.back()}}},
+        {"flood",
+         {{"sent", f.flood_sent},
+          {"skipped", f.flood_skipped},
+          {"relayed", f.flood_relayed},
+          {"relayed_share", share(0, f.flood_relayed, f.flood_sent)}}}};
+}
+
+nlohmann::ordered_json to_json(const memory_use& m, std::uint64_t allocations) {
     return {{"allocations", allocations},
             {"before", to_json(m.before)},
             {"full", to_json(m.full)},
@@ -76,6 +92,10 @@ std::string to_json(const load_options& o, const outcome& r) {
                        {"p99", microseconds(r.latency.quantile(0.99))},
                        {"p99.9", microseconds(r.latency.quantile(0.999))},
                        {"max", microseconds(r.latency.largest())}};
+    if (r.fair) {
+        j["flood_rate"] = o.flood_rate;
+        j["fairness"] = to_json(*r.fair);
+    }
     if (o.work == workload::memory) j["memory"] = to_json(*r.memory, r.delivered[0]);
     if (o.work == workload::churn) {
         j["cycles"] = o.cycles;

@@ -5,12 +5,18 @@
 #include <optional>
 #include <string>
 
+#include "fairness.hpp"
 #include "histogram.hpp"
 #include "meter.hpp"
 #include "options.hpp"
 #include "resident.hpp"
 
 namespace turn::bench {
+
+/// Of the server: before all allocations, with them (memory only), after their end.
+struct memory_use {
+    resident before{}, full{}, after{};
+};
 
 struct outcome {
     /// `unit`: a packet relayed up or down, a Binding answered, an allocation made and ended, or only made.
@@ -29,11 +35,8 @@ struct outcome {
     std::array<std::uint64_t, 2> total_sent{};
     std::array<std::uint64_t, 2> total_arrived{};
 
-    /// Of the server: before all allocations, with them (memory only), after their end.
-    struct memory_use {
-        resident before{}, full{}, after{};
-    };
     std::optional<memory_use> memory{};
+    std::optional<fairness> fair{}; ///< if one floods; the counts before the totals are then those of the others
 
     histogram latency{}; ///< of units begun within the window
     meter clocks{0};

@@ -13,11 +13,20 @@ constexpr std::size_t bursts_under_way = 2; // of each direction of a saturated 
 constexpr std::chrono::milliseconds silence{20};
 constexpr std::chrono::milliseconds longest_rest{2000};
 
+/// One more client, with a peer of its own.
+load_options with_flood(load_options o) {
+    if (o.work == workload::flood) {
+        ++o.clients;
+        ++o.peers;
+    }
+    return o;
+}
+
 } // namespace
 
 relaying::relaying(const load_options& o)
-    : options_(o), flows_(o), out_(most_in_a_round), payloads_(most_in_a_round * o.size), lanes_(o.clients * 2),
-      order_(lanes_.size()) {
+    : options_(with_flood(o)), flows_(options_), out_(most_in_a_round), payloads_(most_in_a_round * o.size),
+      lanes_(options_.clients * 2), order_(o.clients * 2) {
     std::iota(order_.begin(), order_.end(), 0U);
     std::shuffle(order_.begin(), order_.end(), std::mt19937(1));
     result_.clocks = meter(o.pid);
@@ -28,14 +37,16 @@ outcome relaying::run() {
 
     const auto begin = std::chrono::steady_clock::now();
     if (options_.rate > 0)
-        pace_.emplace(options_.rate / static_cast<double>(options_.burst) * static_cast<double>(lanes_.size()), begin);
+        pace_.emplace(options_.rate / static_cast<double>(options_.burst) * static_cast<double>(order_.size()), begin);
+    if (options_.work == workload::flood) flood_.emplace(options_.flood_rate, begin);
     const auto window_begin = begin + options_.warm_up;
     const auto window_end = window_begin + options_.window;
-    std::uint64_t skipped_before = 0;
+    std::uint64_t skipped_before = 0, flood_skipped_before = 0;
     last_heard_ = begin;
     for (auto now = begin; !result_.clocks.stopped(); now = std::chrono::steady_clock::now()) {
         if (now >= window_begin && !result_.clocks.started()) {
             if (pace_) skipped_before = pace_->skipped();
+            if (flood_) flood_skipped_before = flood_->skipped();
             result_.clocks.start();
         }
         if (now >= window_end) {
@@ -48,7 +59,12 @@ outcome relaying::run() {
     }
     if (pace_) result_.skipped = (pace_->skipped() - skipped_before) * options_.burst;
 
+    const std::uint64_t flood_skipped = flood_ ? flood_->skipped() - flood_skipped_before : 0;
     wait_for_the_rest();
+    if (flood_) {
+        result_.fair = fairness_of_lanes();
+        result_.fair->flood_skipped = flood_skipped;
+    }
     for (std::size_t i = 0; i < lanes_.size(); ++i) result_.total_sent[i % 2] += lanes_[i].sent;
     result_.dropped_here = flows_.io().dropped();
     result_.cipher = flows_.io().cipher();
@@ -58,7 +74,8 @@ outcome relaying::run() {
 
 bool relaying::send_round(time_point now) {
     give_up_on_silence(now);
-    const bool something = pace_ ? send_due(*pace_) : refill();
+    bool something = pace_ ? send_due(*pace_) : refill();
+    if (flood_ && send_flood(*flood_)) something = true;
     if (something) flows_.io().flush(out_);
     return something;
 }
@@ -74,6 +91,14 @@ bool relaying::send_due(pace& p) {
     return due > 0;
 }
 
+bool relaying::send_flood(pace& p) {
+    std::uint64_t due = p.due(std::chrono::steady_clock::now());
+    due = std::min<std::uint64_t>(due, most_in_a_round - queued());
+    for (std::uint64_t i = 0; i < due; ++i, p.take())
+        send_one(static_cast<std::uint32_t>(options_.clients - 1), direction::up);
+    return due > 0;
+}
+
 bool relaying::refill() {
     for (const std::uint32_t next : order_) {
         if (queued() + options_.burst > most_in_a_round) break;
@@ -84,15 +109,20 @@ bool relaying::refill() {
 }
 
 void relaying::send_burst(std::uint32_t flow, direction way) {
+    for (std::size_t i = 0; i < options_.burst; ++i) send_one(flow, way);
+}
+
+void relaying::send_one(std::uint32_t flow, direction way) {
     lane& l = lane_of(flow, way);
-    for (std::size_t i = 0; i < options_.burst; ++i) {
-        const auto room = std::span(payloads_).subspan(queued() * options_.size, options_.size);
-        const auto now = std::chrono::steady_clock::now();
-        write_payload(room, {.flow = flow, .way = way, .sequence = l.sent++, .sent = now});
-        ++l.under_way;
-        if (result_.clocks.contains(now)) ++result_.sent;
-        flows_.send(flow, way, room, out_);
+    const auto room = std::span(payloads_).subspan(queued() * options_.size, options_.size);
+    const auto now = std::chrono::steady_clock::now();
+    write_payload(room, {.flow = flow, .way = way, .sequence = l.sent++, .sent = now});
+    ++l.under_way;
+    if (result_.clocks.contains(now)) {
+        ++l.sent_in_window;
+        if (!floods(flow)) ++result_.sent;
     }
+    flows_.send(flow, way, room, out_);
 }
 
 bool relaying::hear() {
@@ -125,11 +155,24 @@ void relaying::heard(const flows::arrival& a, time_point now) {
     last_heard_ = now;
     if (l.under_way > 0) --l.under_way;
     ++result_.total_arrived[static_cast<std::size_t>(s->way)];
+    const bool of_window = result_.clocks.contains(s->sent);
+    if (of_window) ++l.arrived_of_window;
+    if (floods(s->flow)) return;
     if (result_.clocks.contains(now)) ++result_.delivered[static_cast<std::size_t>(s->way)];
-    if (result_.clocks.contains(s->sent)) {
+    if (of_window) {
         ++result_.arrived;
         result_.latency.add(now - s->sent);
     }
+}
+
+fairness relaying::fairness_of_lanes() const {
+    fairness f;
+    const auto flood = 2 * (options_.clients - 1);
+    for (std::size_t i = 0; i < flood; i += 2)
+        f.equals.push_back(lanes_[i].arrived_of_window + lanes_[i + 1].arrived_of_window);
+    f.flood_sent = lanes_[flood].sent_in_window;
+    f.flood_relayed = lanes_[flood].arrived_of_window;
+    return f;
 }
 
 /// What was lost would otherwise stop a flow that sends as much as returns.

@@ -24,30 +24,38 @@ private:
     struct lane {
         std::uint64_t sent = 0;
         std::uint64_t under_way = 0;
+        std::uint64_t sent_in_window = 0;
+        std::uint64_t arrived_of_window = 0; ///< of those, ever
         arrivals heard{};
     };
 
     /// One round: at most an outbox full of what is due. False when there was nothing.
     bool send_round(time_point now);
     bool send_due(pace&);
+    bool send_flood(pace&);
     bool refill();
     void send_burst(std::uint32_t flow, direction way);
+    void send_one(std::uint32_t flow, direction way);
     bool hear();
     void heard(const flows::arrival&, time_point now);
     void give_up_on_silence(time_point now);
     void wait_for_the_rest();
+    [[nodiscard]] fairness fairness_of_lanes() const;
+    /// The one behind the equals.
+    [[nodiscard]] bool floods(std::uint32_t flow) const noexcept { return flood_ && flow == options_.clients - 1; }
     [[nodiscard]] std::size_t queued() const noexcept { return out_.datagrams().size() + out_.frames().size(); }
     lane& lane_of(std::uint32_t flow, direction way) noexcept {
         return lanes_[flow * 2 + static_cast<std::size_t>(way)];
     }
 
-    const load_options& options_;
+    const load_options options_; ///< the client that floods is one of the clients
     flows flows_;
     outbox out_;
     std::vector<std::byte> payloads_; ///< of what is in the outbox, by place
     std::vector<lane> lanes_;
-    std::vector<std::uint32_t> order_; ///< in which lanes send: the same mixture every time
+    std::vector<std::uint32_t> order_; ///< in which lanes of equals send: the same mixture every time
     std::optional<pace> pace_{};       ///< none: as much as returns
+    std::optional<pace> flood_{};
     time_point last_heard_{};
     outcome result_{};
 };

@@ -70,7 +70,7 @@ outcome requests::run() {
 }
 
 outcome requests::churn() {
-    result_.memory.emplace();
+    result_.memory = memory_use{};
     cycles(cycles_before);
     result_.memory->before = memory_of_server(options_.pid);
     result_.clocks.start();

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "arrivals.hpp"
+#include "fairness.hpp"
 #include "histogram.hpp"
 #include "meter.hpp"
 #include "pace.hpp"
@@ -110,6 +111,15 @@ TEST_CASE("load generator: CPU time is that of the process and of the window") {
     CHECK(*m.server_cpu() >= 2ms);
     CHECK(m.own_cpu() >= 2ms);
     CHECK_FALSE(cpu_time_of(0x3ffffff)); // above the largest pid there can be
+}
+
+TEST_CASE("load generator: Jain's index is 1 for equals, and falls to 1/n when one has all") {
+    using shares = std::vector<std::uint64_t>;
+    CHECK(jain_index(shares{7, 7, 7, 7}) == doctest::Approx(1));
+    CHECK(jain_index(shares{0, 9, 0, 0}) == doctest::Approx(0.25));
+    CHECK(jain_index(shares{1, 2, 3}) == doctest::Approx(36.0 / 42));
+    CHECK(jain_index(shares{0, 0}) == 0);
+    CHECK(jain_index(shares{4'000'000'000, 4'000'000'000}) == doctest::Approx(1)); // squares above 2^63
 }
 
 TEST_CASE("load generator: the memory of a process is what it has touched") {
