@@ -25,10 +25,12 @@ FIGURES = {
     "resident": lambda said: inside(said, "memory", "full", "rss"),
     "before": lambda said: inside(said, "memory", "before", "rss"),
     "after": lambda said: inside(said, "memory", "after", "rss"),
+    "jain": lambda said: inside(said, "fairness", "jain"),
+    "relayed_of_flood": lambda said: inside(said, "fairness", "flood", "relayed_share"),
     "growth": lambda said: inside(said, "memory", "growth"),
 }
 TITLES = {"cpu": "CPU", "p50": "latency p50", "p99": "latency p99", "bytes": "bytes for each",
-          "growth": "growth of the resident memory"}  # what is judged
+          "jain": "Jain's index of the equals", "growth": "growth of the resident memory"}  # what is judged
 
 
 def spread(values):
@@ -173,6 +175,19 @@ def churn_lines(report):
     return lines + [""]
 
 
+def flood_lines(report):
+    if not with_figure(report, "jain"):
+        return []
+    lines = ["## Fairness", "", "Equal clients beside one that floods, at a server that limits what an allocation may relay: "
+             "Jain's index of what each of the equals got (1: all the same), and what was relayed of the flood.", "",
+             "| workload | server | Jain's index | loss of the equals | relayed of the flood |", "|---|---|---|---|---|"]
+    for workload, summary in with_figure(report, "jain"):
+        for server, f in summary.items():
+            lines.append(f"| {workload} | {server} | {with_range(f['jain'], '{:.4f}'.format)} | {f['loss']:.4%} | "
+                         f"{with_range(f['relayed_of_flood'], '{:.1%}'.format)} |")
+    return lines + [""]
+
+
 def figure_lines(report):
     if not with_figure(report, "cpu"):
         return []
@@ -213,7 +228,9 @@ def markdown(report, charts):
     lines += what_went_wrong(report) + verdict_lines(report)
     for file, title in charts.items():
         lines += [f"![{title}]({file})", ""]
-    return "\n".join(lines + figure_lines(report) + memory_lines(report) + churn_lines(report)).rstrip() + "\n"
+    for part in figure_lines, flood_lines, memory_lines, churn_lines:
+        lines += part(report)
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def points(report, place, figure):

@@ -12,6 +12,8 @@ import sys
 import tempfile
 import time
 
+from .report import inside
+
 CREDENTIALS = ["--user", "load", "--password", "secret"]
 SERVER_ENDS = 15  # seconds
 DESCRIPTORS = 262144
@@ -223,11 +225,14 @@ def turns(servers, rounds):
 
 
 def skipped_share(said):
-    """Of what should have been sent within the window, what was not."""
-    return said["skipped"] / max(said["sent"] + said["skipped"], 1)
+    """Of what should have been sent within the window, what was not; of a flood, if that is more."""
+    loads = [said, inside(said, "fairness", "flood") or said]
+    return max(each["skipped"] / max(each["sent"] + each["skipped"], 1) for each in loads)
 
 
 def headline(said):
+    if "fairness" in said:
+        return f"Jain's index {said['fairness']['jain']:.4f}"
     memory = said.get("memory", {})
     if "growth" in memory:
         return f"{memory['growth']:+.1%} of resident memory"

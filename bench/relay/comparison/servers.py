@@ -56,6 +56,8 @@ class Turnd(Server):
                         "--key", run.file("key.pem")]
         if run.workload.allocations:
             command += ["--relay-ports", f"{MANY_PORTS[0]}-{MANY_PORTS[1]}"]
+        if run.workload.limit:
+            command += ["--bandwidth-per-allocation", str(run.workload.limit)]
         return command
 
     def check(self, said, run):
@@ -96,7 +98,8 @@ class Coturn(Server):
                     all_of_it.write(file.read())
         return [self.program, "-c", run.file("coturn.conf"), "--listening-port", str(run.port),
                 "--tls-listening-port", str(run.tls_port), "--relay-threads", str(self.threads),
-                "--userdb", run.file("turndb"), "--pidfile", run.file("pid")]
+                "--userdb", run.file("turndb"), "--pidfile", run.file("pid"),
+                *(("--max-bps", str(run.workload.limit // 8)) if run.workload.limit else ())]  # bytes, for all its name
 
 
 class Pion(Server):
@@ -104,6 +107,9 @@ class Pion(Server):
 
     PACKAGES = "golang-go golang-github-pion-turn.v2-dev"
     GOPATH = "/usr/share/gocode"  # where Debian puts libraries
+
+    def does(self, workload):
+        return not workload.limit  # it has none
 
     @classmethod
     def why_not(cls):

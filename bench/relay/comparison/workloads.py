@@ -6,6 +6,7 @@ JUDGED, FULL = "judged", "full"
 TRAFFIC = ("cpu", "p50", "p99", "p99.9", "units_per_s", "loss")  # keys of report.FIGURES
 OTHER_DESCRIPTORS = 1000
 MEMORY = ("bytes", "allocations", "resident")
+FLOOD = TRAFFIC + ("jain", "relayed_of_flood")
 CHURN = ("growth", "before", "after", "units_per_s")
 
 
@@ -22,6 +23,7 @@ class Workload:
     flows: int = 0
     client: str = "udp"  # how clients reach the server
     allocations: int = 0
+    limit: int = 0  # bits per second of an allocation that the server lets through; not all servers have one
     figures: tuple = TRAFFIC
     most_rounds: int = 1000  # more say nothing more
     seconds: int = 180  # after which turn-load is given up
@@ -52,6 +54,9 @@ WORKLOADS = [
     Workload("audio, 20 000 packets/s", ("audio", "--clients", "200")),  # where latencies are compared
     *(Workload(f"{flows} flows", ("audio", "--clients", str(flows), "--rate", str(CONSTANT_RATE // 2 // flows)),
                group=FULL, flows=flows) for flows in (10, 100, 1000, 5000)),
+    # The one that floods sends half of what a thread can relay; the limit is four times what each of the others needs.
+    Workload("flood", ("flood", "--flood-rate", "80000"), unit="packet of the equals", floor=False, figures=FLOOD,
+             limit=1_000_000),
     *(Workload(f"memory, {count} allocations", ("memory",), unit="allocation", floor=False,
                group=JUDGED if count == 5000 else FULL, allocations=count, figures=MEMORY, most_rounds=2, seconds=600)
       for count in (1000, 5000, 20000, 50000)),
@@ -94,6 +99,7 @@ TARGETS = [
     Target("video, GSO/GRO ends", "cpu", 1.30, "floor"),
     Target("one flow, GSO/GRO ends", "cpu", 1.30, "floor"),
     Target("memory, 50000 allocations", "bytes", 2000),
+    Target("flood", "jain", 0.95, bound=">"),
     Target("churn, 1000000 cycles", "growth", 0.10),
     Target("audio, 20 000 packets/s", "p50", 1.00, "coturn"),
     Target("audio, 20 000 packets/s", "p99", 1.00, "coturn"),
