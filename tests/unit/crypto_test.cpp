@@ -114,7 +114,7 @@ TEST_CASE("RFC 2104 2: an HMAC does not depend on the keys that came before") {
     // Alike in front, in full or in length, and all with another first byte: those that are remembered get mixed up
     // if they can be.
     std::vector<std::vector<std::byte>> keys;
-    for (const std::size_t size : {0, 1, 16, 31, 32, 33, 64}) keys.emplace_back(size, std::byte{7});
+    for (const std::size_t size : {0U, 1U, 16U, 31U, 32U, 33U, 64U}) keys.emplace_back(size, std::byte{7});
     for (unsigned last = 0; last < 4; ++last) {
         keys.emplace_back(16, std::byte{7}).back() = static_cast<std::byte>(last);
         keys.emplace_back(32, std::byte{7}).back() = static_cast<std::byte>(last);
