@@ -106,7 +106,7 @@ void flows::all_become(end::state wanted, Start start, Fail fail) {
 void flows::expect_gone(socket_id connection) const {
     const std::size_t flow = index_of(connection);
     if (ends_[flow]->is() != end::state::gone)
-        throw trouble{fmt::format("client {}: the server closed its connection", flow)};
+        throw trouble{fmt::format("client {}: the server refused or closed its connection", flow)};
 }
 
 } // namespace turn::bench

@@ -60,6 +60,7 @@ public:
         return flow < ends_.size() && at_peer.via == peer_of(flow) && at_peer.from == ends_[flow]->relayed();
     }
     [[nodiscard]] sockets& io() noexcept { return io_; }
+    void watch(std::vector<pollfd>& ready) const { io_.watch(ready); }
 
 private:
     static constexpr std::uint32_t peers_ = 0xffffffffU; ///< owner of the peers' sockets

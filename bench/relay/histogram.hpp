@@ -18,6 +18,13 @@ public:
         largest_ = std::max(largest_, value);
     }
 
+    /// All of another's, too.
+    void add(const histogram& other) noexcept {
+        for (std::size_t i = 0; i < buckets_.size(); ++i) buckets_[i] += other.buckets_[i];
+        count_ += other.count_;
+        largest_ = std::max(largest_, other.largest_);
+    }
+
     /// The smallest bucket that `share` (0…1) of all durations do not exceed; zero when there are none.
     [[nodiscard]] std::chrono::nanoseconds quantile(double share) const noexcept {
         const auto wanted = static_cast<std::uint64_t>(share * static_cast<double>(count_));

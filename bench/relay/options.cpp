@@ -25,6 +25,7 @@ constexpr std::array presets{
     preset{workload::video, "video", 50, 1200, 10, 300},    //
     preset{workload::flow, "flow", 1, 1200, 32, 0},         //
     preset{workload::flood, "flood", 50, 160, 1, 200},      //
+    preset{workload::mix, "mix", 500, 160, 1, 50},          //
     preset{workload::binding, "binding", 200, 0, 1, 20000}, //
     preset{workload::allocate, "allocate", 200, 0, 1, 1000},
     preset{workload::memory, "memory", 5000, 0, 1, 0},
@@ -33,6 +34,13 @@ constexpr std::array presets{
 
 const preset& preset_of(workload w) noexcept {
     return *std::ranges::find(presets, w, &preset::work);
+}
+
+transport_address parse_server(const std::string& option, const std::string& text) {
+    const auto address = transport_address::parse(text);
+    if (!address || !address->is_ipv4() || address->ip[0] != 127 || address->port == 0)
+        throw CLI::ValidationError(option, "not an ADDRESS:PORT in 127.0.0.0/8: " + text);
+    return *address;
 }
 
 } // namespace
@@ -48,7 +56,7 @@ parsed_options parse_options(int argc, char** argv) {
                  "turn-load");
     parsed_options p;
     load_options& o = p.options;
-    std::string server;
+    std::string server, tcp_server;
     double warm_up = 1, window = 4;
 
     const std::map<std::string, target> targets{{"turn", target::turn}, {"floor", target::floor}};
@@ -56,6 +64,7 @@ parsed_options parse_options(int argc, char** argv) {
     for (const preset& each : presets) workloads.emplace(each.name, each.work);
     app.add_option("workload", o.work, "What to send")->required()->transform(CLI::Transformer(workloads));
     app.add_option("--server", server, "ADDRESS:PORT of the server, in 127.0.0.0/8")->required();
+    app.add_option("--tcp-server", tcp_server, "ADDRESS:PORT for the TCP clients of a mix [--server]");
     app.add_option("--target", o.at, "turn, or floor for turn-floor")->transform(CLI::Transformer(targets));
     app.add_option("--pid", o.pid, "The server's process, whose CPU time is measured")->check(CLI::Range(1, 1 << 22));
     app.add_option("--user", o.username, "USERNAME");
@@ -84,15 +93,13 @@ parsed_options parse_options(int argc, char** argv) {
     app.add_option("--window", window, "Seconds that are measured")->check(CLI::Range(0.1, 600.0));
     try {
         app.parse(argc, argv);
-        const auto address = transport_address::parse(server);
-        if (!address || !address->is_ipv4() || address->ip[0] != 127 || address->port == 0)
-            throw CLI::ValidationError("--server", "not an ADDRESS:PORT in 127.0.0.0/8: " + server);
-        o.server = *address;
-        if (o.at == target::floor && !o.relays())
+        o.server = parse_server("--server", server);
+        if (!tcp_server.empty()) o.tcp_server = parse_server("--tcp-server", tcp_server);
+        if (o.at == target::floor && (!o.relays() || o.work == workload::mix))
             throw CLI::ValidationError("--target", "the floor answers no requests");
         if ((o.work == workload::memory || o.work == workload::churn) && o.pid == 0)
             throw CLI::ValidationError("--pid", "needed: whose memory is measured?");
-        if (o.client != transport::udp && (o.at == target::floor || !o.relays()))
+        if (o.client != transport::udp && (o.at == target::floor || !o.relays() || o.work == workload::mix))
             throw CLI::ValidationError("--client", "streams are for what is relayed by a TURN server");
     } catch (const CLI::ParseError& e) {
         p.done = true;
@@ -105,7 +112,7 @@ parsed_options parse_options(int argc, char** argv) {
     if (size->empty()) o.size = usual.size;
     if (burst->empty()) o.burst = usual.burst;
     if (rate->empty()) o.rate = usual.rate;
-    if ((!o.relays() || o.work == workload::flood) && o.rate <= 0) o.rate = usual.rate;
+    if ((!o.relays() || o.work == workload::flood || o.work == workload::mix) && o.rate <= 0) o.rate = usual.rate;
     o.peers = std::clamp<std::size_t>(o.peers == 0 ? 64 : o.peers, 1, o.clients);
     const auto milliseconds = [](double seconds) {
         return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::duration<double>(seconds));

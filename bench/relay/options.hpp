@@ -20,14 +20,15 @@ struct trouble {
 /// What is at the server's address.
 enum class target : std::uint8_t { turn, floor };
 
-/// Those up to `flood` are relayed.
-enum class workload : std::uint8_t { audio, indications, video, flow, flood, binding, allocate, memory, churn };
+/// Those up to `mix` are relayed.
+enum class workload : std::uint8_t { audio, indications, video, flow, flood, mix, binding, allocate, memory, churn };
 std::string_view name(workload w) noexcept;
 
 struct load_options {
     target at = target::turn;
     transport_address server{};
-    pid_t pid = 0; ///< whose CPU time is measured; 0: nobody's
+    transport_address tcp_server{}; ///< for the mix's clients over TCP; port 0: `server`
+    pid_t pid = 0;                  ///< whose CPU time is measured; 0: nobody's
     std::string username{};
     std::string password{};
 
@@ -47,7 +48,7 @@ struct load_options {
     std::chrono::milliseconds warm_up{1000};
     std::chrono::milliseconds window{4000};
 
-    [[nodiscard]] bool relays() const noexcept { return work <= workload::flood; }
+    [[nodiscard]] bool relays() const noexcept { return work <= workload::mix; }
 };
 
 /// Nothing to do when `done`: then end with `status`.

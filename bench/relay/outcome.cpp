@@ -54,9 +54,7 @@ nlohmann::ordered_json to_json(const memory_use& m, std::uint64_t allocations) {
             {"anonymous_bytes_per_allocation", share(m.before.anonymous, m.full.anonymous, allocations)}};
 }
 
-} // namespace
-
-std::string to_json(const load_options& o, const outcome& r) {
+nlohmann::ordered_json object_of(const load_options& o, const outcome& r) {
     nlohmann::ordered_json j;
     j["workload"] = name(o.work);
     j["clients"] = o.clients;
@@ -104,6 +102,25 @@ std::string to_json(const load_options& o, const outcome& r) {
     if (o.relays())
         j["whole_run"] = {{"sent", {{"up", r.total_sent[0]}, {"down", r.total_sent[1]}}},
                           {"arrived", {{"up", r.total_arrived[0]}, {"down", r.total_arrived[1]}}}};
+    return j;
+}
+
+/// The server's CPU time is that of all parts together.
+nlohmann::ordered_json to_json(const std::vector<outcomes::part>& parts) {
+    auto all = nlohmann::ordered_json::array();
+    for (const outcomes::part& each : parts) {
+        auto one = object_of(each.options, each.found);
+        for (const char* const shared : {"server_cpu_s", "cpu_us_per_unit", "generator_cpu_s"}) one.erase(shared);
+        all.push_back(std::move(one));
+    }
+    return all;
+}
+
+} // namespace
+
+std::string to_json(const load_options& o, const outcomes& r) {
+    auto j = object_of(o, r.all);
+    if (!r.parts.empty()) j["parts"] = to_json(r.parts);
     return j.dump();
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "fairness.hpp"
 #include "histogram.hpp"
@@ -46,7 +47,17 @@ struct outcome {
     [[nodiscard]] bool valid() const noexcept { return units() > 0 && wrong == 0 && failed == 0; }
 };
 
+/// A mix by kinds of load, or just `all`.
+struct outcomes {
+    struct part {
+        load_options options;
+        outcome found;
+    };
+    outcome all;
+    std::vector<part> parts{};
+};
+
 /// One JSON object on one line.
-std::string to_json(const load_options&, const outcome&);
+std::string to_json(const load_options&, const outcomes&);
 
 } // namespace turn::bench

@@ -11,7 +11,6 @@ constexpr std::size_t most_in_a_round = 256;
 constexpr int most_batches = 8;             // received between two rounds
 constexpr std::size_t bursts_under_way = 2; // of each direction of a saturated flow
 constexpr std::chrono::milliseconds silence{20};
-constexpr std::chrono::milliseconds longest_rest{2000};
 
 /// One more client, with a peer of its own.
 load_options with_flood(load_options o) {
@@ -32,39 +31,39 @@ relaying::relaying(const load_options& o)
     result_.clocks = meter(o.pid);
 }
 
-outcome relaying::run() {
-    flows_.join();
-
-    const auto begin = std::chrono::steady_clock::now();
+void relaying::begin(time_point now) {
+    last_heard_ = now;
     if (options_.rate > 0)
-        pace_.emplace(options_.rate / static_cast<double>(options_.burst) * static_cast<double>(order_.size()), begin);
-    if (options_.work == workload::flood) flood_.emplace(options_.flood_rate, begin);
-    const auto window_begin = begin + options_.warm_up;
-    const auto window_end = window_begin + options_.window;
-    std::uint64_t skipped_before = 0, flood_skipped_before = 0;
-    last_heard_ = begin;
-    for (auto now = begin; !result_.clocks.stopped(); now = std::chrono::steady_clock::now()) {
-        if (now >= window_begin && !result_.clocks.started()) {
-            if (pace_) skipped_before = pace_->skipped();
-            if (flood_) flood_skipped_before = flood_->skipped();
-            result_.clocks.start();
-        }
-        if (now >= window_end) {
-            result_.clocks.stop();
-            break;
-        }
-        const bool sent = send_round(now);
-        const bool heard = hear();
-        if (!sent && !heard) flows_.io().wait(std::min(now + pace::round, window_end));
-    }
-    if (pace_) result_.skipped = (pace_->skipped() - skipped_before) * options_.burst;
+        pace_.emplace(options_.rate / static_cast<double>(options_.burst) * static_cast<double>(order_.size()), now);
+    if (options_.work == workload::flood) flood_.emplace(options_.flood_rate, now);
+}
 
-    const std::uint64_t flood_skipped = flood_ ? flood_->skipped() - flood_skipped_before : 0;
-    wait_for_the_rest();
-    if (flood_) {
-        result_.fair = fairness_of_lanes();
-        result_.fair->flood_skipped = flood_skipped;
-    }
+bool relaying::step(time_point now) {
+    const bool sent = send_round(now);
+    return hear() || sent;
+}
+
+void relaying::open_window() {
+    if (pace_) skipped_before_ = pace_->skipped();
+    if (flood_) flood_skipped_before_ = flood_->skipped();
+    result_.clocks.start();
+}
+
+void relaying::close_window() {
+    result_.clocks.stop();
+    if (pace_) result_.skipped = (pace_->skipped() - skipped_before_) * options_.burst;
+    if (flood_) flood_skipped_ = flood_->skipped() - flood_skipped_before_;
+}
+
+bool relaying::rest(time_point) {
+    hear();
+    std::uint64_t sent = 0;
+    for (const lane& l : lanes_) sent += l.sent;
+    return result_.total_arrived[0] + result_.total_arrived[1] == sent;
+}
+
+outcome relaying::end() {
+    if (flood_) result_.fair = fairness_of_lanes();
     for (std::size_t i = 0; i < lanes_.size(); ++i) result_.total_sent[i % 2] += lanes_[i].sent;
     result_.dropped_here = flows_.io().dropped();
     result_.cipher = flows_.io().cipher();
@@ -170,6 +169,7 @@ fairness relaying::fairness_of_lanes() const {
     const auto flood = 2 * (options_.clients - 1);
     for (std::size_t i = 0; i < flood; i += 2)
         f.equals.push_back(lanes_[i].arrived_of_window + lanes_[i + 1].arrived_of_window);
+    f.flood_skipped = flood_skipped_;
     f.flood_sent = lanes_[flood].sent_in_window;
     f.flood_relayed = lanes_[flood].arrived_of_window;
     return f;
@@ -180,17 +180,6 @@ void relaying::give_up_on_silence(time_point now) {
     if (pace_ || now - last_heard_ < silence) return;
     for (lane& l : lanes_) l.under_way = 0;
     last_heard_ = now;
-}
-
-void relaying::wait_for_the_rest() {
-    const auto deadline = std::chrono::steady_clock::now() + longest_rest;
-    const auto complete = [&] {
-        std::uint64_t sent = 0;
-        for (const lane& l : lanes_) sent += l.sent;
-        return result_.total_arrived[0] + result_.total_arrived[1] == sent;
-    };
-    while (!complete() && std::chrono::steady_clock::now() < deadline)
-        if (!hear()) flows_.io().wait(std::chrono::steady_clock::now() + std::chrono::milliseconds(10));
 }
 
 } // namespace turn::bench

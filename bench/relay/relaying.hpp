@@ -9,15 +9,24 @@
 #include "outcome.hpp"
 #include "pace.hpp"
 #include "payload.hpp"
+#include "window.hpp"
 
 namespace turn::bench {
 
-class relaying {
+class relaying final : public load {
 public:
     explicit relaying(const load_options&);
 
-    /// Joins, warms up, measures, waits for what is still under way, leaves. Throws trouble.
-    outcome run();
+    /// All clients join.
+    void prepare() override { flows_.join(); }
+    void begin(time_point now) override;
+    bool step(time_point now) override;
+    void open_window() override;
+    void close_window() override;
+    bool rest(time_point now) override;
+    void watch(std::vector<pollfd>& ready) const override { flows_.watch(ready); }
+    /// All clients leave. What was measured. Throws trouble.
+    outcome end();
 
 private:
     /// One direction of a flow.
@@ -39,7 +48,6 @@ private:
     bool hear();
     void heard(const flows::arrival&, time_point now);
     void give_up_on_silence(time_point now);
-    void wait_for_the_rest();
     [[nodiscard]] fairness fairness_of_lanes() const;
     /// The one behind the equals.
     [[nodiscard]] bool floods(std::uint32_t flow) const noexcept { return flood_ && flow == options_.clients - 1; }
@@ -57,6 +65,8 @@ private:
     std::optional<pace> pace_{};       ///< none: as much as returns
     std::optional<pace> flood_{};
     time_point last_heard_{};
+    std::uint64_t skipped_before_ = 0, flood_skipped_before_ = 0; ///< the window
+    std::uint64_t flood_skipped_ = 0;
     outcome result_{};
 };
 

@@ -9,7 +9,6 @@ namespace {
 
 constexpr std::size_t most_in_a_round = 256;
 constexpr std::chrono::milliseconds between_ticks{100};
-constexpr std::chrono::milliseconds longest_rest{3000};
 constexpr std::uint64_t cycles_before = 1000; // churn's warm-up
 constexpr std::uint64_t most_failures = 1000; // each may take 40 s to be one
 
@@ -40,27 +39,31 @@ socket_id requests::open(std::uint32_t owner) {
     return id;
 }
 
-outcome requests::run() {
-    const auto begin = std::chrono::steady_clock::now();
-    const auto window_begin = begin + options_.warm_up;
-    const auto window_end = window_begin + options_.window;
-    pace due(options_.rate, begin);
-    std::uint64_t skipped_before = 0;
-    for (auto now = begin; now < window_end + longest_rest; now = std::chrono::steady_clock::now()) {
-        if (now >= window_begin && !result_.clocks.started()) {
-            skipped_before = due.skipped();
-            result_.clocks.start();
-        }
-        if (now >= window_end && !result_.clocks.stopped()) {
-            result_.clocks.stop();
-            result_.skipped += due.skipped() - skipped_before;
-        }
-        if (result_.clocks.stopped() && all_idle()) break;
-        tick_when_due(now);
-        const bool begun = !result_.clocks.stopped() && begin_due(due);
-        io_.flush(out_);
-        if (!hear() && !begun) io_.wait(now + pace::round);
-    }
+bool requests::step(time_point now) {
+    tick_when_due(now);
+    const bool begun = begin_due();
+    io_.flush(out_);
+    return hear() || begun;
+}
+
+void requests::open_window() {
+    skipped_before_ = pace_->skipped();
+    result_.clocks.start();
+}
+
+void requests::close_window() {
+    result_.clocks.stop();
+    result_.skipped += pace_->skipped() - skipped_before_;
+}
+
+bool requests::rest(time_point now) {
+    tick_when_due(now);
+    io_.flush(out_);
+    while (hear()) {}
+    return all_idle();
+}
+
+outcome requests::end() {
     if (const auto silent = slots_.size() - idle_.size(); silent > 0) {
         result_.failed += silent;
         if (result_.failure.empty()) result_.failure = "not answered";
@@ -94,10 +97,10 @@ void requests::cycles(std::uint64_t count) {
     }
 }
 
-bool requests::begin_due(pace& p) {
+bool requests::begin_due() {
     const auto now = std::chrono::steady_clock::now();
-    const std::uint64_t begun = begin_some(p.due(now), now);
-    for (std::uint64_t i = 0; i < begun; ++i) p.take();
+    const std::uint64_t begun = begin_some(pace_->due(now), now);
+    for (std::uint64_t i = 0; i < begun; ++i) pace_->take();
     return begun > 0;
 }
 

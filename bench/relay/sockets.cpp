@@ -1,11 +1,9 @@
 #include "sockets.hpp"
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 
 #include <fmt/format.h>
-#include <poll.h>
 #include <sys/prctl.h>
 
 namespace turn::bench {
@@ -37,14 +35,23 @@ socket_id sockets::open_next(const transport_address& ip) {
     throw trouble{fmt::format("no socket on {}: {}", ip.ip_to_string(), std::strerror(errno))};
 }
 
-void sockets::wait(time_point until) const noexcept {
+void wait_until(std::span<pollfd> ready, time_point until) noexcept {
     const auto left = until - std::chrono::steady_clock::now();
     if (left <= left.zero()) return;
     const auto whole = std::chrono::floor<std::chrono::seconds>(left);
     const timespec longest{static_cast<time_t>(whole.count()), static_cast<long>((left - whole).count())};
-    std::array<pollfd, 2> ready{{{io_->native_handle(), POLLIN, 0}, {-1, POLLIN, 0}}};
-    if (streams_) ready[1].fd = streams_->native_handle();
     ::ppoll(ready.data(), ready.size(), &longest, nullptr);
+}
+
+void sockets::watch(std::vector<pollfd>& ready) const {
+    ready.push_back({io_->native_handle(), POLLIN, 0});
+    if (streams_) ready.push_back({streams_->native_handle(), POLLIN, 0});
+}
+
+void sockets::wait(time_point until) const {
+    std::vector<pollfd> ready;
+    watch(ready);
+    wait_until(ready, until);
 }
 
 std::uint64_t sockets::dropped() const noexcept {

@@ -3,7 +3,11 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
+
+#include <poll.h>
 
 #include "options.hpp"
 #include "streams.hpp"
@@ -14,6 +18,9 @@ namespace turn::bench {
 // Clients, peers and servers each have an IP of their own: their ports do not meet.
 inline const transport_address client_ip = *transport_address::parse("127.0.0.2:0");
 inline const transport_address peer_ip = *transport_address::parse("127.0.0.3:0");
+
+/// Until one of them is ready or it is `until`, to a few µs.
+void wait_until(std::span<pollfd> ready, time_point until) noexcept;
 
 class sockets {
 public:
@@ -35,8 +42,10 @@ public:
     }
     [[nodiscard]] transport_address local_address(socket_id id) const { return io_->local_address(id); }
 
-    /// Until something can be received or it is `until`, to a few µs.
-    void wait(time_point until) const noexcept;
+    /// Until something can be received or it is `until`.
+    void wait(time_point until) const;
+    /// Adds what is readable when something can be received.
+    void watch(std::vector<pollfd>& ready) const;
     std::span<const packet> receive() { return io_->receive(); }
     /// Whole messages from connections, and connections that are gone.
     struct streamed {

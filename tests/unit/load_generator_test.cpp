@@ -78,6 +78,15 @@ TEST_CASE("load generator: quantiles are exact to one percent") {
     CHECK(small.quantile(0.9) == 180ns);
     small.add(std::chrono::hours(1000));
     CHECK(small.largest() == std::chrono::hours(1000));
+
+    histogram both;
+    both.add(1ns);
+    both.add(h);
+    both.add(small);
+    CHECK(both.count() == h.count() + small.count() + 1);
+    CHECK(both.largest() == small.largest());
+    CHECK(both.quantile(0.1) == 119ns); // the 120th of 1202: 1 ns twice, then each once
+    CHECK(near(both.quantile(0.5), 400us));
 }
 
 TEST_CASE("load generator: what is due is spread evenly, and a stall is skipped instead of caught up with") {
