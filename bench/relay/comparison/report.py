@@ -105,8 +105,8 @@ def short_of_a_measurement(options):
     """Why the figures do not count, or nothing."""
     if options["rounds"] >= LEAST_ROUNDS and options["window"] >= LEAST_WINDOW:
         return ""
-    return (f"Too short to count: {options['rounds']} rounds of {options['window']:g} s, not at least {LEAST_ROUNDS} of "
-            f"{LEAST_WINDOW:g} s.")
+    rounds = f"{options['rounds']} round" + ("s" if options["rounds"] != 1 else "")
+    return f"Too short to count: {rounds} of {options['window']:g} s, not at least {LEAST_ROUNDS} of {LEAST_WINDOW:g} s."
 
 
 def finish(report):

@@ -37,7 +37,7 @@ class Server:
 
     def wait_until_ready(self, process, run):
         wait_for_binding_answer(process, run.port)
-        if run.workload.client != "udp":
+        if run.workload.listened_for() != "udp":
             wait_for_listener(process, run.tls_port if run.workload.client == "tls" else run.port)
 
     def check(self, _said, _run):
@@ -93,7 +93,7 @@ class Coturn(Server):
         # It reads one file only.
         with open(run.file("coturn.conf"), "w", encoding="utf-8") as all_of_it:
             many = ["coturn-memory.conf"] if run.workload.allocations else []
-            for part in "coturn.conf", f"coturn-{run.workload.client}.conf", *many:
+            for part in "coturn.conf", f"coturn-{run.workload.listened_for()}.conf", *many:
                 with open(configuration(part), encoding="utf-8") as file:
                     all_of_it.write(file.read())
         return [self.program, "-c", run.file("coturn.conf"), "--listening-port", str(run.port),

@@ -22,6 +22,7 @@ class Workload:
     floor: bool = True  # turn-floor can do it: it forwards, and answers nothing
     flows: int = 0
     client: str = "udp"  # how clients reach the server
+    tcp_too: bool = False  # some of them
     allocations: int = 0
     limit: int = 0  # bits per second of an allocation that the server lets through; not all servers have one
     figures: tuple = TRAFFIC
@@ -31,6 +32,10 @@ class Workload:
     def arguments(self):
         return [*self.load, *(("--client", self.client) if self.client != "udp" else ()),
                 *(("--clients", str(self.allocations)) if self.allocations else ())]
+
+    def listened_for(self):
+        """The last of udp, tcp and tls that the server needs."""
+        return "tcp" if self.tcp_too else self.client
 
     def within(self, descriptors):
         """Itself, or with as many allocations as fit: each takes a descriptor of the server, and one of turn-load."""
@@ -54,6 +59,7 @@ WORKLOADS = [
     Workload("audio, 20 000 packets/s", ("audio", "--clients", "200")),  # where latencies are compared
     *(Workload(f"{flows} flows", ("audio", "--clients", str(flows), "--rate", str(CONSTANT_RATE // 2 // flows)),
                group=FULL, flows=flows) for flows in (10, 100, 1000, 5000)),
+    Workload("mix", ("mix",), floor=False, tcp_too=True),
     # The one that floods sends half of what a thread can relay; the limit is four times what each of the others needs.
     Workload("flood", ("flood", "--flood-rate", "80000"), unit="packet of the equals", floor=False, figures=FLOOD,
              limit=1_000_000),
