@@ -83,7 +83,8 @@ private:
     std::size_t chunk_with_room() {
         while (first_ < free_.size() && free_[first_] == 0) ++first_;
         if (first_ == chunks_.size()) {
-            free_.reserve(first_ + 1);
+            if (free_.capacity() <= first_)
+                free_.reserve(first_ * 2 + 16); // so that the two grow together or not at all
             chunks_.emplace_back();
             free_.push_back(all_free);
         }
