@@ -3,12 +3,11 @@
 /// Usage: turn-floor ADDRESS:PORT THREADS; the end of its stdin stops it. Port 0: any.
 
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
 #include <vector>
-
-#include <poll.h>
 
 #include "lesson.hpp"
 #include "turn/net/packet_io.hpp"
@@ -35,8 +34,7 @@ public:
 
     void run(const std::atomic<bool>& stop) {
         while (!stop.load(std::memory_order_relaxed)) {
-            pollfd ready{io_->native_handle(), POLLIN, 0};
-            poll(&ready, 1, 100); // ms; so long may the end take
+            io_->wait(std::chrono::milliseconds(100)); // so long may the end take
             for (int i = 0; i < most_batches; ++i) {
                 const auto batch = io_->receive();
                 if (batch.empty()) break;

@@ -3,11 +3,15 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <optional>
 #include <random>
 #include <set>
 #include <span>
+#include <thread>
 
 #include "net/interfaces.hpp"
+#include "net/wakeups.hpp"
 #include "packet_io_backends.hpp"
 
 using namespace turn;
@@ -209,6 +213,74 @@ TEST_CASE_TEMPLATE("the handle is readable while something waits and not afterwa
     CHECK(post.collect(1).size() == 1);
     CHECK(!readable(post.io().native_handle()));
     CHECK(post.receive().empty());
+}
+
+TEST_CASE_TEMPLATE("who waits sleeps until a packet is there", Post, in_memory, kernel_ipv4, kernel_ipv6) {
+    using namespace std::chrono_literals;
+    Post post;
+    const socket_id ann = post.open(), bob = post.open(), carol = post.open();
+    CHECK(!post.io().wait(1ms));
+    letters out;
+    out.add(ann, post.address(bob), "one");
+    out.add(ann, post.address(carol), "two");
+    post.io().send(out);
+    for (int i = 0; i < 2; ++i) CHECK(!post.io().wait(net::packet_io::forever)); // asking does not use it up
+    CHECK(post.receive().size() == 2);
+    CHECK(post.receive().empty());
+
+    letters late;
+    late.add(ann, post.address(bob), "for nobody");
+    late.add(ann, post.address(carol), "three");
+    post.io().send(late);
+    CHECK(!post.io().wait(net::packet_io::forever));
+    post.io().close(bob); // what waited for him is gone, what waited for others is not
+    CHECK(Post::texts(post.collect(1), carol) == std::vector<std::string>{"three"});
+}
+
+TEST_CASE_TEMPLATE("who waits is woken by other descriptors, too", Post, in_memory, kernel_ipv4, kernel_ipv6) {
+    using namespace std::chrono_literals;
+    Post post;
+    const socket_id ann = post.open(), bob = post.open();
+    std::optional<net::bell> bell(std::in_place);
+    net::alarm_clock alarm;
+    REQUIRE(post.io().also_watch(bell->native_handle()));
+    REQUIRE(post.io().also_watch(alarm.native_handle()));
+    CHECK(!post.io().wait(1ms));
+
+    bell->ring();
+    for (int i = 0; i < 2; ++i) CHECK(post.io().wait(net::packet_io::forever));
+    CHECK(post.receive().empty());
+    bell->silence();
+    CHECK(!post.io().wait(0ms));
+    std::thread somebody([&] { bell->ring(); });
+    CHECK(post.io().wait(net::packet_io::forever));
+    somebody.join();
+    bell->silence();
+
+    alarm.set(std::chrono::steady_clock::now() + 2ms);
+    CHECK(post.io().wait(net::packet_io::forever));
+    CHECK(std::chrono::steady_clock::now() >= alarm.when());
+    alarm.set(std::chrono::steady_clock::now() + 1h);
+    CHECK(!post.io().wait(0ms));
+    alarm.set(time_point::min()); // long ago
+    CHECK(post.io().wait(net::packet_io::forever));
+    alarm.set(time_point::max());
+    CHECK(!post.io().wait(0ms));
+
+    // Neither hides the other.
+    letters out;
+    out.add(ann, post.address(bob), "hello");
+    post.io().send(out);
+    bell->ring();
+    bool woken = false;
+    for (int i = 0; i < 100 && !woken; ++i) {
+        woken = post.io().wait(100ms);
+        if (!woken) CHECK(Post::texts(post.receive(), bob) == std::vector<std::string>{"hello"});
+    }
+    CHECK(woken);
+    bell.reset(); // closed: nobody is woken by it any more
+    post.receive();
+    CHECK(!post.io().wait(0ms));
 }
 
 TEST_CASE_TEMPLATE("one receive gives at most a batch", Post, in_memory, kernel_ipv4, kernel_ipv6) {

@@ -1,5 +1,6 @@
 #include "support/fake_packet_io.hpp"
 
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -181,6 +182,19 @@ void fake_packet_io::arrive(socket_id id, const transport_address& from, std::ve
 
 bool fake_packet_io::is_open(socket_id id) const noexcept {
     return index(id) < sockets_.size() && sockets_[index(id)].is_open;
+}
+
+bool fake_packet_io::wait(std::chrono::milliseconds patience) {
+    if (signalled_) return false;
+    std::vector<pollfd> others;
+    for (const int descriptor : others_) others.push_back({descriptor, POLLIN, 0});
+    ::poll(others.data(), others.size(), static_cast<int>(patience.count()));
+    return std::ranges::any_of(others, [](const pollfd& p) { return (p.revents & POLLIN) != 0; });
+}
+
+result<void> fake_packet_io::also_watch(int descriptor) {
+    others_.push_back(descriptor);
+    return {};
 }
 
 /// The event descriptor is readable exactly while something waits.

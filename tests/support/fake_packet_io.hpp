@@ -45,6 +45,9 @@ public:
     [[nodiscard]] int descriptor(socket_id) const override { return -1; }
 
     std::span<const packet> receive() override;
+    /// No packet can arrive while we sleep.
+    bool wait(std::chrono::milliseconds patience) override;
+    result<void> also_watch(int descriptor) override;
     void send(std::span<const datagram> datagrams) override;
     [[nodiscard]] int native_handle() const override { return event_; }
 
@@ -88,6 +91,7 @@ private:
     std::size_t first_turn_ = 0;                   ///< whose turn it is: an index into sockets_
     std::vector<std::vector<std::byte>> memory_{}; ///< of the packets handed out last
     std::vector<packet> received_;
+    std::vector<int> others_{}; ///< also watched
 };
 
 } // namespace turn::test

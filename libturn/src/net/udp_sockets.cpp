@@ -14,6 +14,9 @@ namespace {
 constexpr std::uint32_t listener_turn = 64;
 constexpr std::uint32_t relay_turn = 16;
 
+/// In epoll's data instead of a socket's id: somebody else's descriptor.
+constexpr std::uint32_t not_a_socket = 0xffffffffU;
+
 std::size_t index(socket_id id) noexcept {
     return static_cast<std::size_t>(id);
 }
@@ -125,17 +128,36 @@ std::span<const packet> udp_sockets::receive() {
     slots_.clear();
 
     // A socket that brought all it was asked for may have more: then epoll is asked again.
-    for (bool ask = true; !slots_.full();) {
+    for (bool ask = next_ready_ == ready_count_; !slots_.full();) {
         if (next_ready_ == ready_count_ && (!std::exchange(ask, false) || !find_ready())) break;
         ask |= take_turn(ready_[next_ready_++]);
     }
     return received_;
 }
 
-bool udp_sockets::find_ready() noexcept {
-    const int n = ::epoll_wait(epoll_.number(), ready_.data(), static_cast<int>(ready_.size()), 0);
+bool udp_sockets::wait(std::chrono::milliseconds patience) {
+    if (next_ready_ < ready_count_) return false;
+    find_ready(patience); // receive() begins with what it finds: one call for both
+    return others_ready_;
+}
+
+result<void> udp_sockets::also_watch(int descriptor) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u32 = not_a_socket;
+    if (::epoll_ctl(epoll_.number(), EPOLL_CTL_ADD, descriptor, &event) != 0) return errc::io;
+    return {};
+}
+
+bool udp_sockets::find_ready(std::chrono::milliseconds patience) noexcept {
+    const auto at_most = static_cast<int>(std::clamp<std::int64_t>(patience.count(), -1, 86'400'000)); // a day
+    const int n = ::epoll_wait(epoll_.number(), ready_.data(), static_cast<int>(ready_.size()), at_most);
+    const auto end = ready_.begin() + std::max(n, 0);
+    const auto end_of_sockets =
+        std::remove_if(ready_.begin(), end, [](const epoll_event& e) { return e.data.u32 == not_a_socket; });
+    others_ready_ = end_of_sockets != end;
     next_ready_ = 0;
-    ready_count_ = n > 0 ? static_cast<std::size_t>(n) : 0;
+    ready_count_ = static_cast<std::size_t>(end_of_sockets - ready_.begin());
     ++round_;
     return ready_count_ > 0;
 }

@@ -29,6 +29,8 @@ public:
     [[nodiscard]] int descriptor(socket_id id) const override;
 
     std::span<const packet> receive() override;
+    bool wait(std::chrono::milliseconds patience) override;
+    result<void> also_watch(int descriptor) override;
     void send(std::span<const datagram> datagrams) override;
     [[nodiscard]] int native_handle() const override { return epoll_.number(); }
 
@@ -45,7 +47,7 @@ private:
     [[nodiscard]] file_descriptor forget(socket_id id) noexcept;
     void book_kernel_drops(udp_socket& socket, std::uint32_t drops) noexcept;
 
-    [[nodiscard]] bool find_ready() noexcept;
+    bool find_ready(std::chrono::milliseconds patience = {}) noexcept;
     [[nodiscard]] bool take_turn(const epoll_event& event) noexcept;
     void deliver(socket_id id, udp_socket& socket, const receive_slots::arrival& a) noexcept;
 
@@ -64,7 +66,8 @@ private:
     std::vector<epoll_event> ready_; ///< what epoll said; [next_ready_, ready_count_) is still to be served
     std::size_t next_ready_ = 0;
     std::size_t ready_count_ = 0;
-    std::uint32_t round_ = 1; ///< counts the questions to epoll
+    std::uint32_t round_ = 1;   ///< counts the questions to epoll
+    bool others_ready_ = false; ///< the last answer names a descriptor of also_watch()
 
     coalescer trains_;
     transmitter transmitter_;

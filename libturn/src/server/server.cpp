@@ -19,7 +19,7 @@ namespace turn {
 namespace {
 
 constexpr unsigned most_threads = 256;
-/// Descriptors of a shard beside its sockets: Asio's epoll, eventfd and timerfd.
+/// Descriptors of a shard beside its sockets: an epoll set, a bell and an alarm clock.
 constexpr std::size_t descriptors_per_shard = 3;
 constexpr std::size_t longest_realm = 509; ///< bytes, RFC 8489, 14.9
 /// With it a challenge is just three times the usual 28-byte Allocate over IPv4, headers included.

@@ -1,8 +1,9 @@
 #include "server/shard.hpp"
 
 #include <algorithm>
-
-#include <asio/post.hpp>
+#include <cerrno>
+#include <system_error>
+#include <utility>
 
 #include "server/signals_blocked.hpp"
 
@@ -12,8 +13,8 @@ namespace {
 
 /// Datagrams in one flush: several full GRO trains.
 constexpr std::size_t outbox_size = 512;
-/// Batches before timers and mail get their turn.
-constexpr int batches_per_turn = 16;
+/// How long packets may keep everything else waiting.
+constexpr std::chrono::milliseconds longest_inattention{1};
 
 time_point read_clock() noexcept {
     return std::chrono::steady_clock::now();
@@ -26,22 +27,17 @@ shard::shard(unsigned number, unsigned count, shared_state& shared, shard_socket
       relay_(options, {sockets_, shared.quota, shared.events, number + 1U, count}, shared.nonce_secret),
       out_(outbox_size),
       // Twice, since the answers to look-ups that timed out may still come.
-      mail_(std::make_shared<mailbox>(2 * options.max_lookups, [this] {
-          asio::post(context_, [this] {
-              read_mail(read_clock());
-              settle();
-          });
-      })) {
-    readable_.assign(io_->native_handle());
-    if (streams_) streams_readable_.assign(streams_->native_handle());
+      mail_(std::make_shared<mailbox>(2 * options.max_lookups, [this] { bell_.ring(); })) {
+    const bool wakes = bell_ && alarm_ && io_->also_watch(bell_.native_handle()) &&
+                       io_->also_watch(alarm_.native_handle()) &&
+                       (!streams_ || io_->also_watch(streams_->native_handle()));
+    if (!wakes) throw std::system_error(errno, std::generic_category());
 }
 
 shard::~shard() {
     stop();
     join();
     mail_->close();
-    readable_.release(); // they are not ours to close
-    streams_readable_.release();
 }
 
 void shard::add_listener(socket_id id, listener_options options) {
@@ -55,29 +51,26 @@ void shard::add_stream_listener(std::uint32_t number, listener_options options) 
 }
 
 void shard::start() {
-    wait_for_packets();
-    if (streams_) wait_for_streams();
     const signals_blocked while_starting;
-    thread_ = std::thread([this] { context_.run(); });
+    thread_ = std::thread([this] { run(); });
 }
 
 void shard::stop_accepting() {
-    asio::post(context_, [this] { relay_.stop_accepting(); });
+    post([this] { relay_.stop_accepting(); });
 }
 
 void shard::end_allocations_of(std::string realm, std::string username) {
-    asio::post(context_, [this, realm = std::move(realm), username = std::move(username)] {
+    post([this, realm = std::move(realm), username = std::move(username)] {
         const auto now = read_clock();
         for (bool more = true; more;) {
             more = relay_.end_allocations_of(realm, username, now, out_);
             carry_out(now);
         }
-        settle();
     });
 }
 
 void shard::stop() {
-    asio::post(context_, [this] { end_everything(); });
+    post([this] { end_everything(); });
 }
 
 void shard::join() {
@@ -93,93 +86,81 @@ void shard::end_everything() {
     }
     sockets_.settle();
     if (streams_) streams_->close_all();
-    context_.stop();
+    ended_ = true;
 }
 
-void shard::wait_for_packets() {
-    readable_.async_wait(asio::posix::stream_descriptor::wait_read, [this](const asio::error_code& error) {
-        if (!error) on_packets();
-    });
-}
-
-void shard::on_packets() {
-    for (int i = 0; i < batches_per_turn; ++i) {
-        const auto batch = io_->receive();
-        if (batch.empty()) {
-            settle();
-            wait_for_packets();
-            return;
-        }
-        const auto now = read_clock();
-        for (batch_cursor at; at.packet < batch.size();) {
-            relay_.handle(batch, at, now, out_);
-            carry_out(now);
-        }
-        sockets_.settle();
+void shard::post(std::function<void()> task) {
+    {
+        const std::lock_guard lock(tasks_mutex_);
+        tasks_.push_back(std::move(task));
     }
-    // More may be waiting, but so may timers and mail. Asio is edge-triggered: waiting would miss what is there.
-    settle();
-    asio::post(context_, [this] { on_packets(); });
+    bell_.ring();
 }
 
-void shard::wait_for_streams() {
-    if (std::exchange(streams_awaited_, true)) return;
-    streams_readable_.async_wait(asio::posix::stream_descriptor::wait_read, [this](const asio::error_code& error) {
-        streams_awaited_ = false;
-        if (!error) on_streams();
-    });
+/// One sleep, one batch. Whatever is not a datagram has its turn when it ends the sleep, and beside a flood once in a
+/// while.
+void shard::run() {
+    for (auto looked = read_clock(); !ended_;) {
+        const bool more = streams_ && streams_->more();
+        const bool called = io_->wait(more ? std::chrono::milliseconds(0) : net::packet_io::forever);
+        const auto batch = io_->receive();
+        const auto now = read_clock();
+        take_packets(batch, now);
+        if (called || more || now - looked >= longest_inattention) {
+            look_around(now);
+            looked = now;
+        }
+        settle();
+    }
 }
 
-void shard::on_streams() {
-    bool more = true;
-    for (int i = 0; more && i < batches_per_turn; ++i) more = take_streams();
-    if (more)
-        post_streams();
-    else
-        wait_for_streams();
-    settle();
+void shard::take_packets(std::span<const packet> batch, time_point now) {
+    for (batch_cursor at; at.packet < batch.size();) {
+        relay_.handle(batch, at, now, out_);
+        carry_out(now);
+    }
 }
 
-/// The rest of what connections sent gets its turn behind packets, timers and mail.
-void shard::post_streams() {
-    if (std::exchange(streams_posted_, true)) return;
-    asio::post(context_, [this] {
-        streams_posted_ = false;
-        on_streams();
-    });
+void shard::look_around(time_point now) {
+    bell_.silence();
+    do_tasks();
+    if (ended_) return;
+    read_mail(now);
+    if (streams_) take_streams(now);
+    if (alarm_.when() <= now) tick(now);
 }
 
-/// One batch of the connections; false when nothing was ready.
-bool shard::take_streams() {
-    const auto now = read_clock();
+void shard::do_tasks() {
+    std::vector<std::function<void()>> tasks;
+    {
+        const std::lock_guard lock(tasks_mutex_);
+        tasks.swap(tasks_);
+    }
+    for (auto task = tasks.begin(); task != tasks.end() && !ended_; ++task) (*task)();
+}
+
+/// One batch of the connections; what is left keeps their descriptor readable, or is `more()`.
+void shard::take_streams(time_point now) {
     const auto batch = streams_->receive(now);
-    if (batch.empty()) return batch.active;
     for (const auto& c : batch.come)
         if (!relay_.connected(c.id, stream_listeners_[c.listener][static_cast<std::size_t>(c.protocol)]))
             streams_->close(c.id, reason::out_of_memory);
-    for (batch_cursor at; at.packet < batch.packets.size();) {
-        relay_.handle(batch.packets, at, now, out_);
-        carry_out(now);
-    }
+    take_packets(batch.packets, now);
     for (const auto& c : batch.gone) {
         if (!out_.has_room()) carry_out(now);
         relay_.disconnected(c.id, c.client, now, out_);
     }
     carry_out(now);
-    sockets_.settle();
-    return batch.active;
 }
 
-void shard::on_timer() {
-    armed_ = time_point::max();
-    const auto now = read_clock();
+void shard::tick(time_point now) {
     while (relay_.next_deadline() <= now) {
         relay_.tick(now, out_);
         carry_out(now);
     }
     sockets_.tick(now);
     if (streams_) streams_->tick(now);
-    settle();
+    alarm_.set(time_point::max()); // settle() knows better
 }
 
 void shard::read_mail(time_point now) {
@@ -230,16 +211,9 @@ void shard::look_up(const credential_wanted& wanted) {
 
 void shard::settle() {
     sockets_.settle();
-    // Connections that broke while being written to, whose allocations have to end.
-    if (streams_ && streams_->more()) post_streams();
     auto next = std::min(relay_.next_deadline(), sockets_.next_deadline());
     if (streams_) next = std::min(next, streams_->next_deadline());
-    if (next >= armed_) return; // too early is harmless, and cheaper than following every refresh
-    armed_ = next;
-    timer_.expires_at(next);
-    timer_.async_wait([this](const asio::error_code& error) {
-        if (!error) on_timer();
-    });
+    if (next < alarm_.when()) alarm_.set(next); // too early is harmless, and cheaper than following every refresh
 }
 
 } // namespace turn

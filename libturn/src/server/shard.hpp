@@ -1,19 +1,19 @@
 #pragma once
-/// One thread of a server: an io_context, the sockets and the relay that share it, and what moves between them.
+/// One thread of a server: it sleeps on its sockets, and moves what comes from there to the relay and back.
 
 #include <array>
 #include <cstddef>
+#include <functional>
 #include <memory>
+#include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
 
-#include <asio/io_context.hpp>
-#include <asio/posix/stream_descriptor.hpp>
-#include <asio/steady_timer.hpp>
-
 #include "net/stream_sockets.hpp"
+#include "net/wakeups.hpp"
 #include "server/mailbox.hpp"
 #include "server/relay_sockets.hpp"
 #include "server/shared.hpp"
@@ -31,7 +31,8 @@ struct shard_sockets {
 /// Made and set up by one thread, then start(). Whatever is called afterwards may be called by any thread.
 class shard {
 public:
-    /// The `number`th (from 0) of `count`. `shared` outlives the shard.
+    /// The `number`th (from 0) of `count`. `shared` outlives the shard. Throws std::system_error when the system has no
+    /// descriptor left for it.
     shard(unsigned number, unsigned count, shared_state& shared, shard_sockets sockets, const relay_options&);
     ~shard(); ///< stop() and join()
     shard(const shard&) = delete;
@@ -59,14 +60,16 @@ public:
     }
 
 private:
-    void wait_for_packets();
-    void on_packets();
-    void wait_for_streams();
-    void on_streams();
-    bool take_streams();
-    void post_streams();
+    /// By any thread: `task` is done soon by this shard's.
+    void post(std::function<void()> task);
+
+    void run();
+    void take_packets(std::span<const packet>, time_point now);
+    void look_around(time_point now);
+    void take_streams(time_point now);
+    void do_tasks();
     void read_mail(time_point now);
-    void on_timer();
+    void tick(time_point now);
     void end_everything();
 
     /// What the relay put into the outbox: sends it and follows its orders, answers from the credential source
@@ -74,7 +77,7 @@ private:
     void carry_out(time_point now);
     bool flush(time_point now);
     void look_up(const credential_wanted&);
-    /// After a batch, a timer or mail: closes sockets, sets the timer.
+    /// After a batch, a timer or mail: closes sockets, sets the alarm.
     void settle();
 
     shared_state& shared_;
@@ -85,13 +88,11 @@ private:
     relay relay_;
     outbox out_;
 
-    asio::io_context context_{1};
-    asio::posix::stream_descriptor readable_{context_}; ///< borrows io_'s descriptor
-    asio::posix::stream_descriptor streams_readable_{context_};
-    bool streams_awaited_ = false; ///< the loop watches it
-    bool streams_posted_ = false;  ///< on_streams() runs soon
-    asio::steady_timer timer_{context_};
-    time_point armed_ = time_point::max();
+    net::bell bell_{}; ///< tasks or mail
+    net::alarm_clock alarm_{};
+    std::mutex tasks_mutex_{};
+    std::vector<std::function<void()>> tasks_{}; ///< guarded by it
+    bool ended_ = false;
     std::shared_ptr<mailbox> mail_; ///< shared with replies, which hold it weakly: they may outlive the shard
     std::vector<mailbox::letter> letters_{};
     std::thread thread_{};
