@@ -53,8 +53,8 @@ public:
     /// The bytes stay valid until the next receive(). A socket whose queue ran dry is not asked twice.
     virtual std::span<const packet> receive() = 0;
     /// For a thread that has nothing else to do: sleeps until receive() would return something or a descriptor given to
-    /// also_watch() is readable, at most `patience`; `forever` is negative. Returns whether such a descriptor is, as far
-    /// as the back end has looked: with packets at hand it returns at once and does not look.
+    /// also_watch() is readable, at most `patience`; `forever` is negative. Returns whether such a descriptor is, as
+    /// far as the back end has looked: with packets at hand it returns at once and does not look.
     virtual bool wait(std::chrono::milliseconds patience) = 0;
     static constexpr std::chrono::milliseconds forever{-1};
     /// From now on wait() ends when this is readable, too, until it is closed. Not owned.
