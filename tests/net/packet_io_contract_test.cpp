@@ -219,12 +219,12 @@ TEST_CASE_TEMPLATE("who waits sleeps until a packet is there", Post, in_memory, 
     using namespace std::chrono_literals;
     Post post;
     const socket_id ann = post.open(), bob = post.open(), carol = post.open();
-    CHECK(!post.io().wait(1ms));
+    CHECK(!post.io().wait(1ms).packets);
     letters out;
     out.add(ann, post.address(bob), "one");
     out.add(ann, post.address(carol), "two");
     post.io().send(out);
-    for (int i = 0; i < 2; ++i) CHECK(!post.io().wait(net::packet_io::forever)); // asking does not use it up
+    for (int i = 0; i < 2; ++i) CHECK(post.io().wait(net::packet_io::forever).packets); // asking does not use it up
     CHECK(post.receive().size() == 2);
     CHECK(post.receive().empty());
 
@@ -232,7 +232,7 @@ TEST_CASE_TEMPLATE("who waits sleeps until a packet is there", Post, in_memory, 
     late.add(ann, post.address(bob), "for nobody");
     late.add(ann, post.address(carol), "three");
     post.io().send(late);
-    CHECK(!post.io().wait(net::packet_io::forever));
+    CHECK(post.io().wait(net::packet_io::forever).packets);
     post.io().close(bob); // what waited for him is gone, what waited for others is not
     CHECK(Post::texts(post.collect(1), carol) == std::vector<std::string>{"three"});
 }
@@ -245,42 +245,44 @@ TEST_CASE_TEMPLATE("who waits is woken by other descriptors, too", Post, in_memo
     net::alarm_clock alarm;
     REQUIRE(post.io().also_watch(bell->native_handle()));
     REQUIRE(post.io().also_watch(alarm.native_handle()));
-    CHECK(!post.io().wait(1ms));
+    CHECK(!post.io().wait(1ms).others);
 
     bell->ring();
-    for (int i = 0; i < 2; ++i) CHECK(post.io().wait(net::packet_io::forever));
+    for (int i = 0; i < 2; ++i) CHECK(post.io().wait(net::packet_io::forever).others);
     CHECK(post.receive().empty());
     bell->silence();
-    CHECK(!post.io().wait(0ms));
+    CHECK(!post.io().wait(0ms).others);
     std::thread somebody([&] { bell->ring(); });
-    CHECK(post.io().wait(net::packet_io::forever));
+    CHECK(post.io().wait(net::packet_io::forever).others);
     somebody.join();
     bell->silence();
 
     alarm.set(std::chrono::steady_clock::now() + 2ms);
-    CHECK(post.io().wait(net::packet_io::forever));
+    CHECK(post.io().wait(net::packet_io::forever).others);
     CHECK(std::chrono::steady_clock::now() >= alarm.when());
     alarm.set(std::chrono::steady_clock::now() + 1h);
-    CHECK(!post.io().wait(0ms));
+    CHECK(!post.io().wait(0ms).others);
     alarm.set(time_point::min()); // long ago
-    CHECK(post.io().wait(net::packet_io::forever));
+    CHECK(post.io().wait(net::packet_io::forever).others);
     alarm.set(time_point::max());
-    CHECK(!post.io().wait(0ms));
+    CHECK(!post.io().wait(0ms).others);
 
     // Neither hides the other.
     letters out;
     out.add(ann, post.address(bob), "hello");
     post.io().send(out);
     bell->ring();
-    bool woken = false;
-    for (int i = 0; i < 100 && !woken; ++i) {
-        woken = post.io().wait(100ms);
-        if (!woken) CHECK(Post::texts(post.receive(), bob) == std::vector<std::string>{"hello"});
+    bool packets = false, others = false;
+    for (int i = 0; i < 100 && !(packets && others); ++i) {
+        const auto awake = post.io().wait(net::packet_io::forever);
+        if (awake.packets) CHECK(Post::texts(post.receive(), bob) == std::vector<std::string>{"hello"});
+        packets |= awake.packets;
+        others |= awake.others;
     }
-    CHECK(woken);
+    CHECK(packets);
+    CHECK(others);
     bell.reset(); // closed: nobody is woken by it any more
-    post.receive();
-    CHECK(!post.io().wait(0ms));
+    CHECK(!post.io().wait(0ms).others);
 }
 
 TEST_CASE_TEMPLATE("one receive gives at most a batch", Post, in_memory, kernel_ipv4, kernel_ipv6) {

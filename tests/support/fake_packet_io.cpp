@@ -184,12 +184,12 @@ bool fake_packet_io::is_open(socket_id id) const noexcept {
     return index(id) < sockets_.size() && sockets_[index(id)].is_open;
 }
 
-bool fake_packet_io::wait(std::chrono::milliseconds patience) {
-    if (signalled_) return false;
+net::packet_io::awake fake_packet_io::wait(std::chrono::milliseconds patience) {
+    if (signalled_) return {.packets = true};
     std::vector<pollfd> others;
     for (const int descriptor : others_) others.push_back({descriptor, POLLIN, 0});
     ::poll(others.data(), others.size(), static_cast<int>(patience.count()));
-    return std::ranges::any_of(others, [](const pollfd& p) { return (p.revents & POLLIN) != 0; });
+    return {.others = std::ranges::any_of(others, [](const pollfd& p) { return (p.revents & POLLIN) != 0; })};
 }
 
 result<void> fake_packet_io::also_watch(int descriptor) {

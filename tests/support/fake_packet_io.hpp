@@ -46,7 +46,7 @@ public:
 
     std::span<const packet> receive() override;
     /// No packet can arrive while we sleep.
-    bool wait(std::chrono::milliseconds patience) override;
+    awake wait(std::chrono::milliseconds patience) override;
     result<void> also_watch(int descriptor) override;
     void send(std::span<const datagram> datagrams) override;
     [[nodiscard]] int native_handle() const override { return event_; }

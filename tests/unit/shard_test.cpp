@@ -31,7 +31,7 @@ public:
         ++received_;
         return {&junk_, 1};
     }
-    bool wait(std::chrono::milliseconds) override { return false; }
+    awake wait(std::chrono::milliseconds) override { return {.packets = true}; }
     result<void> also_watch(int descriptor) override { return io_.also_watch(descriptor); }
     void send(std::span<const datagram> datagrams) override { io_.send(datagrams); }
     [[nodiscard]] int native_handle() const override { return io_.native_handle(); }

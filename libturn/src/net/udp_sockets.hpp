@@ -29,7 +29,7 @@ public:
     [[nodiscard]] int descriptor(socket_id id) const override;
 
     std::span<const packet> receive() override;
-    bool wait(std::chrono::milliseconds patience) override;
+    awake wait(std::chrono::milliseconds patience) override;
     result<void> also_watch(int descriptor) override;
     void send(std::span<const datagram> datagrams) override;
     [[nodiscard]] int native_handle() const override { return epoll_.number(); }
@@ -40,6 +40,7 @@ public:
 private:
     [[nodiscard]] const udp_socket* find(socket_id id) const noexcept;
     [[nodiscard]] udp_socket* find(socket_id id) noexcept;
+    void fetch(socket_id id) const noexcept;
 
     /// `drops`: what the kernel had dropped on it before it was ours.
     result<socket_id> watch(file_descriptor opened, const transport_address& local, std::uint32_t drops,

@@ -13,8 +13,8 @@ namespace {
 
 /// Datagrams in one flush: several full GRO trains.
 constexpr std::size_t outbox_size = 512;
-/// How long packets may keep everything else waiting.
-constexpr std::chrono::milliseconds longest_inattention{1};
+/// Batches of packets at most before everything else has its turn.
+constexpr int batches_between_looks = 16;
 
 time_point read_clock() noexcept {
     return std::chrono::steady_clock::now();
@@ -100,15 +100,15 @@ void shard::post(std::function<void()> task) {
 /// One sleep, one batch. Whatever is not a datagram has its turn when it ends the sleep, and beside a flood once in a
 /// while.
 void shard::run() {
-    for (auto looked = read_clock(); !ended_;) {
+    for (int batches = 0; !ended_; ++batches) {
         const bool more = streams_ && streams_->more();
-        const bool called = io_->wait(more ? std::chrono::milliseconds(0) : net::packet_io::forever);
-        const auto batch = io_->receive();
+        const auto awake = io_->wait(more ? std::chrono::milliseconds(0) : net::packet_io::forever);
+        const auto batch = awake.packets ? io_->receive() : std::span<const packet>();
         const auto now = read_clock();
         take_packets(batch, now);
-        if (called || more || now - looked >= longest_inattention) {
+        if (awake.others || more || batches >= batches_between_looks) {
             look_around(now);
-            looked = now;
+            batches = 0;
         }
         settle();
     }

@@ -52,10 +52,14 @@ public:
     /// What is ready now, from any socket, up to the back end's batch size; empty when nothing is. Never waits.
     /// The bytes stay valid until the next receive(). A socket whose queue ran dry is not asked twice.
     virtual std::span<const packet> receive() = 0;
-    /// For a thread that has nothing else to do: sleeps until receive() would return something or a descriptor given to
-    /// also_watch() is readable, at most `patience`; `forever` is negative. Returns whether such a descriptor is, as
-    /// far as the back end has looked: with packets at hand it returns at once and does not look.
-    virtual bool wait(std::chrono::milliseconds patience) = 0;
+    /// Why wait() returned; nothing of it when the time was over.
+    struct awake {
+        bool packets = false; ///< receive() would return something
+        bool others = false;  ///< a descriptor given to also_watch() is readable
+    };
+    /// For a thread that has nothing else to do: sleeps until there is one of these, at most `patience` (`forever` is
+    /// negative). With packets at hand from the last time it returns at once and does not look for others.
+    virtual awake wait(std::chrono::milliseconds patience) = 0;
     static constexpr std::chrono::milliseconds forever{-1};
     /// From now on wait() ends when this is readable, too, until it is closed. Not owned.
     /// Errors: io, with the cause in errno.
