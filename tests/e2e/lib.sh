@@ -36,12 +36,22 @@ in_peer() { ip netns exec "$peer" "$@"; }
 clean_up() {
     local status=$? namespace
     set +e
-    [ $status = 0 ] || { echo "--- turnd said:" >&2; tail -n 40 "$room/turnd.log" >&2 2>/dev/null; }
+    [ $status = 0 ] || what_turnd_says >&2
     [ ${#children[@]} = 0 ] || { kill -KILL "${children[@]}"; wait "${children[@]}"; } 2>/dev/null
     for namespace in "$client" "$server" "$peer"; do ip netns del "$namespace" 2>/dev/null; done
     rm -rf "$room" "/etc/netns/$client"
 }
 trap clean_up EXIT
+
+# what_turnd_says: its log and, once it has been asked to end, the counters that are not 0.
+what_turnd_says() {
+    if [ -n "$turnd_pid" ] && kill -TERM $turnd_pid 2>/dev/null; then wait $turnd_pid; fi
+    echo "--- turnd said:"
+    tail -n 40 "$room/turnd.log"
+    [ ! -s "$room/out/counters.json" ] || node -e 'const flat = (at, o) => Object.entries(o).forEach(([k, v]) =>
+        typeof v === "object" ? flat(`${at}${k}.`, v) : v && console.log(`${at}${k}=${v}`));
+        flat("", JSON.parse(require("fs").readFileSync(process.argv[1])).total)' "$room/out/counters.json"
+} 2>/dev/null
 
 # link NAMESPACE NUMBER: joins a namespace to the server's by the networks 10.77.NUMBER.0/24 and fd77:NUMBER::/64.
 link() {
