@@ -68,15 +68,13 @@ stream_sockets::arrivals stream_sockets::receive(time_point now) {
     packets_.clear();
     arena_used_ = 0;
 
-    bool active = more();
     for (bool asked = false;;) {
         if (next_turn_ == turns_.size() && (std::exchange(asked, true) || !find_turns())) break;
-        active = true;
         if (!take_turn(turns_[next_turn_], now)) break;
         ++next_turn_;
     }
     std::swap(reported_, gone_);
-    return {come_, packets_, reported_, active};
+    return {come_, packets_, reported_};
 }
 
 /// Everybody who has something to say gets one turn before anybody gets the next: epoll alone, asked again and again,

@@ -52,7 +52,6 @@ public:
         std::span<const opened> come{};
         std::span<const packet> packets{};
         std::span<const closed> gone{};
-        bool active = false; ///< something was ready, even if no message has become whole: more may be waiting
         [[nodiscard]] bool empty() const noexcept { return come.empty() && packets.empty() && gone.empty(); }
     };
 
@@ -65,7 +64,7 @@ public:
     [[nodiscard]] transport_address local_address(std::uint32_t listener) const;
     [[nodiscard]] int descriptor(std::uint32_t listener) const;
 
-    /// What is ready now. Never waits. Call again until it is not `active`, or later when `more()`.
+    /// What is ready now. Never waits. Call again while the handle is readable or there is more().
     arrivals receive(time_point now);
     [[nodiscard]] bool more() const noexcept {
         return next_turn_ < turns_.size() || !backlog_.empty() || !gone_.empty();
