@@ -34,13 +34,9 @@ public:
 
     void run(const std::atomic<bool>& stop) {
         while (!stop.load(std::memory_order_relaxed)) {
-            io_->wait(std::chrono::milliseconds(100)); // so long may the end take
-            for (int i = 0; i < most_batches; ++i) {
-                const auto batch = io_->receive();
-                if (batch.empty()) break;
-                for (const packet& p : batch) forward(p);
-                flush();
-            }
+            if (!io_->wait(std::chrono::milliseconds(100)).packets) continue; // so long may the end take
+            for (const packet& p : io_->receive()) forward(p);
+            flush();
         }
     }
 
@@ -51,7 +47,6 @@ private:
         transport_address peer{};
     };
     static constexpr std::size_t most_outgoing = 256;
-    static constexpr int most_batches = 16;
     static constexpr std::uint32_t none = 0xffffffffU;
 
     void forward(const packet& p) {
