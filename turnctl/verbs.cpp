@@ -1,0 +1,11 @@
+#include "turnctl/verb.hpp"
+
+namespace turnctl {
+
+std::vector<verb> add_verbs(CLI::App& app) {
+    return {
+        add_credential(app),
+    };
+}
+
+} // namespace turnctl
