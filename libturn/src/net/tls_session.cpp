@@ -9,6 +9,8 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "net/tls_certificate.hpp"
+
 namespace turn::net {
 
 /// A BIO over the bytes of the call that runs: no buffers of its own, and no copies but OpenSSL's.
@@ -63,7 +65,7 @@ struct tls_session::ends {
     }
 };
 
-tls_session::tls_session(const tls_context& context) : ssl_(context.new_session()) {
+tls_session::tls_session(session_ptr session) : ssl_(std::move(session)) {
     BIO* const bio = ssl_ ? ends::over(*this) : nullptr;
     if (bio) {
         SSL_set_bio(ssl_.get(), bio, bio);
@@ -77,7 +79,8 @@ tls_session::~tls_session() = default;
 
 std::size_t tls_session::receive(bytes ciphertext, std::span<std::byte> plaintext, std::vector<std::byte>& answer) {
     assert(plaintext.size() >= ciphertext.size() + largest_record);
-    if (state_ == state::handshaking && !guard_.admits(ciphertext, SSL_version(ssl_.get()) == TLS1_2_VERSION)) {
+    if (state_ == state::handshaking && SSL_is_server(ssl_.get()) == 1 &&
+        !guard_.admits(ciphertext, SSL_version(ssl_.get()) == TLS1_2_VERSION)) {
         failure_ = "ClientHello too large";
         state_ = state::failed;
         return 0;
@@ -129,6 +132,15 @@ void tls_session::fail() {
     const char* const words = ERR_reason_error_string(ERR_peek_last_error());
     failure_ = words ? words : "no reason given";
     ERR_clear_error();
+}
+
+tls_distrust tls_session::distrust() const noexcept {
+    return ssl_ ? distrust_of(*ssl_) : tls_distrust::none;
+}
+
+std::int64_t tls_session::certificate_ends() const noexcept {
+    const X509* const shown = ssl_ ? SSL_get0_peer_certificate(ssl_.get()) : nullptr;
+    return shown ? end_of(*shown) : 0;
 }
 
 bool tls_session::send(const datagram& message, std::vector<std::byte>& ciphertext) {

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "net/tls_client_context.hpp"
 #include "net/tls_context.hpp"
 #include "net/tls_hello_guard.hpp"
 #include "turn/packet.hpp"
@@ -18,13 +19,16 @@ public:
     enum class state : std::uint8_t {
         handshaking,
         open,
-        closed, ///< the client said close_notify
+        closed, ///< the other end said close_notify
         failed, ///< the handshake or a record was wrong
     };
     static constexpr std::size_t largest_record = 16'384; ///< bytes of plaintext: RFC 8446, 5.1
 
-    /// `context` may end before the session. Without memory the session has failed from the start.
-    explicit tls_session(const tls_context& context);
+    /// A server's. `context` may end before the session. Without memory the session has failed from the start.
+    explicit tls_session(const tls_context& context) : tls_session(context.new_session()) {}
+    /// A server's or a client's, as `session` is; null means that there was no memory. A client begins by receiving
+    /// nothing.
+    explicit tls_session(session_ptr session);
     ~tls_session();
     tls_session(const tls_session&) = delete;
     tls_session& operator=(const tls_session&) = delete;
@@ -41,7 +45,7 @@ public:
     bool send(const datagram& message, std::vector<std::byte>& ciphertext);
 
     /// Appends close_notify, once, unless the handshake is not over or the session has failed. Nothing can be sent
-    /// after it; what the client still says is received until it closes, too.
+    /// after it; what the other end still says is received until it closes, too.
     void close(std::vector<std::byte>& ciphertext);
 
     [[nodiscard]] state now() const noexcept { return state_; }
@@ -49,6 +53,10 @@ public:
     [[nodiscard]] bool established() const noexcept { return established_; }
     /// Why it failed, in OpenSSL's words, such as "no shared cipher"; null if it did not. Lives as long as the process.
     [[nodiscard]] const char* failure() const noexcept { return failure_; }
+    /// A client's: what is wrong with the certificate that the server showed, also when it was let pass.
+    [[nodiscard]] tls_distrust distrust() const noexcept;
+    /// A client's: when that certificate ends, in seconds since 1970; 0: none was shown.
+    [[nodiscard]] std::int64_t certificate_ends() const noexcept;
 
 private:
     struct ends; ///< what OpenSSL reads from and writes to
