@@ -92,6 +92,7 @@ std::size_t serve(const serving& world, logger& to) {
 
 int run(configuration c, const blocked_signals& signals) {
     logger to(c.settings.log_level, c.settings.log_format);
+    to.set_addresses(c.settings.log_addresses);
     to.write(log_level::info, "turnd starts", {{"version", version}, {"configuration", c.file}});
     for (const std::string& warning : c.warnings) to.write(log_level::warning, warning);
     const auto left = run_server(c.settings, signals, to);

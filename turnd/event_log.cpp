@@ -99,7 +99,6 @@ void event_log::allocation_created(const turn::allocation_info& a) noexcept try 
     const auto held_back = created_.take(std::chrono::steady_clock::now());
     if (!held_back) return;
     say_held_back("new relays", *held_back);
-    const std::string client = a.client.to_string();
     const std::string server = a.server.to_string();
     const std::string relayed = a.relayed.to_string();
     const std::string additional = additional_of(a);
@@ -108,7 +107,7 @@ void event_log::allocation_created(const turn::allocation_info& a) noexcept try 
                 {"user", a.username},
                 {"realm", a.realm},
                 {"transport", turn::name(a.protocol)},
-                {"client", client},
+                {"client", address_of_somebody{a.client}},
                 {"server", server},
                 {"relayed", relayed},
                 {"relayed-additional", additional}});
@@ -122,7 +121,6 @@ void event_log::allocation_ended(const turn::allocation_info& a, const turn::usa
     const auto held_back = ended_.take(std::chrono::steady_clock::now());
     if (!held_back) return;
     say_held_back("ended relays", *held_back);
-    const std::string client = a.client.to_string();
     const std::string relayed = a.relayed.to_string();
     const std::string additional = additional_of(a);
     log_.write(log_level::info, "relay ended",
@@ -130,7 +128,7 @@ void event_log::allocation_ended(const turn::allocation_info& a, const turn::usa
                 {"user", a.username},
                 {"realm", a.realm},
                 {"transport", turn::name(a.protocol)},
-                {"client", client},
+                {"client", address_of_somebody{a.client}},
                 {"relayed", relayed},
                 {"relayed-additional", additional},
                 {"why", name_of(how)},
@@ -160,18 +158,16 @@ void event_log::request_refused(const turn::refusal& r) noexcept try {
     const auto held_back = refusals_.take(std::chrono::steady_clock::now());
     if (!held_back) return;
     say_held_back("refusals", *held_back);
-    const std::string client = r.client.to_string();
-    const std::string peer = r.peer.port == 0 && r.peer.is_unspecified() ? "" : r.peer.to_string();
     field expired{"expired-for-seconds"};
     if (r.why == turn::reason::expired) expired.value = whole(r.expired_for);
     log_.write(level, "request refused",
                {{"reason", turn::name(r.why)},
                 {"method", name_of(r.method)},
                 {"code", std::uint64_t{r.code}},
-                {"client", client},
+                {"client", address_of_somebody{r.client}},
                 {"user", r.username},
                 {"realm", r.realm},
-                {"peer", peer},
+                {"peer", address_of_somebody{r.peer}},
                 {"rule", r.rule},
                 expired});
 } catch (...) {

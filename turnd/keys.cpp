@@ -25,6 +25,8 @@ constexpr std::array log_levels{pair<string_view, log_level>{"debug", log_level:
                                 pair<string_view, log_level>{"error", log_level::error}};
 constexpr std::array log_formats{pair<string_view, log_format>{"text", log_format::text},
                                  pair<string_view, log_format>{"json", log_format::json}};
+constexpr std::array address_forms{pair<string_view, log_addresses>{"plain", log_addresses::plain},
+                                   pair<string_view, log_addresses>{"hashed", log_addresses::hashed}};
 
 constexpr std::uint64_t most = 100'000'000; ///< allocations anybody could mean; larger numbers are slips
 
@@ -132,6 +134,9 @@ constexpr std::array table{
         "debug, info, warning or error", "\"info\"", "", apply_choice<&settings::log_level, log_levels>},
     key{"log-format", "log.format", toml_form::text, "text|json", "text", "Process",
         "Lines for people or for machines", "\"text\"", "", apply_choice<&settings::log_format, log_formats>},
+    key{"log-addresses", "log.addresses", toml_form::text, "plain|hashed", "plain", "Process",
+        "hashed: clients and peers appear in the log under names that last until the next start", "\"plain\"", "",
+        apply_choice<&settings::log_addresses, address_forms>},
 };
 // clang-format on
 

@@ -13,6 +13,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 
 #include "printable.hpp"
+#include "turn/stun/credentials.hpp"
 
 namespace turnd {
 namespace {
@@ -64,8 +65,12 @@ std::string text_value(std::string_view text) {
     return quoted + '"';
 }
 
+std::string shown(const address_of_somebody& somebody, const address_names* names) {
+    return names == nullptr ? somebody.address.to_string() : names->name(somebody.address);
+}
+
 std::string text_line(log_level level, std::string_view message, std::initializer_list<field> fields,
-                      std::chrono::system_clock::time_point when) {
+                      std::chrono::system_clock::time_point when, const address_names* names) {
     std::string line = fmt::format("{} {:<7} {}", timestamp(when), word(level), printable(message));
     for (const field& f : fields) {
         if (f.empty()) continue;
@@ -74,6 +79,8 @@ std::string text_line(log_level level, std::string_view message, std::initialize
             line += text_value(*text);
         else if (const auto* number = std::get_if<std::uint64_t>(&f.value))
             line += std::to_string(*number);
+        else if (const auto* somebody = std::get_if<address_of_somebody>(&f.value))
+            line += shown(*somebody, names);
         else
             line += std::get<bool>(f.value) ? "yes" : "no";
     }
@@ -81,7 +88,7 @@ std::string text_line(log_level level, std::string_view message, std::initialize
 }
 
 std::string json_line(log_level level, std::string_view message, std::initializer_list<field> fields,
-                      std::chrono::system_clock::time_point when) {
+                      std::chrono::system_clock::time_point when, const address_names* names) {
     nlohmann::ordered_json line;
     line["time"] = timestamp(when);
     line["level"] = word(level);
@@ -93,6 +100,8 @@ std::string json_line(log_level level, std::string_view message, std::initialize
             value = printable(*text);
         else if (const auto* number = std::get_if<std::uint64_t>(&f.value))
             value = *number;
+        else if (const auto* somebody = std::get_if<address_of_somebody>(&f.value))
+            value = shown(*somebody, names);
         else
             value = std::get<bool>(f.value);
     }
@@ -121,9 +130,22 @@ spdlog::sink_ptr make_sink(logger::sink to) {
 } // namespace
 
 std::string format_line(log_format format, log_level level, std::string_view message,
-                        std::initializer_list<field> fields, std::chrono::system_clock::time_point when) {
-    return format == log_format::json ? json_line(level, message, fields, when)
-                                      : text_line(level, message, fields, when);
+                        std::initializer_list<field> fields, std::chrono::system_clock::time_point when,
+                        const address_names* names) {
+    return format == log_format::json ? json_line(level, message, fields, when, names)
+                                      : text_line(level, message, fields, when, names);
+}
+
+address_names::address_names() {
+    const auto random = turn::stun::make_nonce_secret(); // 32 bytes of the CSPRNG
+    for (const std::byte b : random) secret_ += static_cast<char>(b);
+}
+
+std::string address_names::name(const turn::transport_address& address) const {
+    // base64(HMAC-SHA1(secret, address)); 12 of its characters are 72 bits, and + and / are letters elsewhere.
+    std::string token = turn::stun::rest_password(secret_, address.ip_to_string()).substr(0, 12);
+    for (char& c : token) c = c == '+' ? '-' : c == '/' ? '_' : c;
+    return "~" + token;
 }
 
 /// shared_ptr because spdlog's interface wants it so; none leaves this struct.
@@ -151,8 +173,11 @@ void logger::write(log_level level, std::string_view message, std::initializer_l
 
 void logger::write_always(log_level level, std::string_view message, std::initializer_list<field> fields) noexcept {
     try {
-        state_->lines->log(spdlog_level(level), spdlog::string_view_t(format_line(format_, level, message, fields,
-                                                                                  std::chrono::system_clock::now())));
+        const bool hashed = addresses_.load(std::memory_order_relaxed) == log_addresses::hashed;
+        const address_names* const names = hashed ? &names_ : nullptr;
+        state_->lines->log(spdlog_level(level),
+                           spdlog::string_view_t(
+                               format_line(format_, level, message, fields, std::chrono::system_clock::now(), names)));
     } catch (...) {
         state_->failed.fetch_add(1, std::memory_order_relaxed);
     }

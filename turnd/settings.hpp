@@ -20,6 +20,7 @@ namespace turnd {
 enum class auth_mode : std::uint8_t { credentials, none };
 enum class log_level : std::uint8_t { debug, info, warning, error };
 enum class log_format : std::uint8_t { text, json };
+enum class log_addresses : std::uint8_t { plain, hashed };
 
 /// One address and one transport: a [[listener]] table makes as many of them as it has transports.
 struct listener_setting {
@@ -80,6 +81,7 @@ struct settings {
     std::string counters_file{}; ///< empty: none
     turnd::log_level log_level{};
     turnd::log_format log_format{};
+    turnd::log_addresses log_addresses{};
 
     /// Which layer had the last word on a key, by the key's name.
     std::map<std::string_view, origin> origins{};

@@ -106,6 +106,72 @@ TEST_CASE("turnd: lines below the level are not written but those that scripts w
     CHECK(contains(kept.lines[2], "info    ready"));
 }
 
+TEST_CASE("turnd: level and form of the log can change while it is written") {
+    memory kept;
+    {
+        logger to(log_level::warning, log_format::text, kept.sink());
+        to.write(log_level::info, "unheard");
+        to.set_level(log_level::debug);
+        CHECK(to.level() == log_level::debug);
+        to.write(log_level::debug, "heard");
+        to.set_format(log_format::json);
+        to.write(log_level::info, "an object");
+        to.set_level(log_level::error);
+        to.write(log_level::warning, "unheard");
+    }
+    REQUIRE(kept.lines.size() == 2);
+    CHECK(contains(kept.lines[0], "debug   heard"));
+    CHECK(nlohmann::json::parse(kept.lines[1])["message"] == "an object");
+}
+
+TEST_CASE("turnd: hashed addresses are the same name for the same address while turnd runs") {
+    const address_names names;
+    const std::string ann = names.name(address("192.0.2.7:4444"));
+    CHECK(ann.size() == 13);
+    CHECK(ann.starts_with('~'));
+    CHECK(ann == names.name(address("192.0.2.7:5555"))); // a port would tell whom of many a NAT stands for
+    CHECK(ann != names.name(address("192.0.2.8:4444")));
+    CHECK(ann != names.name(address("[2001:db8::7]:4444")));
+    CHECK(ann != address_names().name(address("192.0.2.7:4444"))); // after the next start
+}
+
+TEST_CASE("turnd: with hashed addresses no line of an event holds a client's or a peer's address") {
+    const turn::allocation_info a{.id = turn::allocation_id{7},
+                                  .client = address("198.51.100.7:4444"),
+                                  .server = address("192.0.2.1:3478"),
+                                  .relayed = address("192.0.2.1:50000"),
+                                  .username = "ann",
+                                  .realm = "example.org"};
+    turn::refusal denied = refused(turn::reason::peer_denied, 403);
+    denied.client = a.client;
+    denied.peer = address("203.0.113.9:9");
+    for (const log_format format : {log_format::text, log_format::json}) {
+        memory kept;
+        {
+            logger to(log_level::debug, format, kept.sink());
+            to.set_addresses(log_addresses::hashed);
+            event_log events(to);
+            events.allocation_created(a);
+            events.allocation_ended(a, {}, turn::allocation_end::expired);
+            events.request_refused(denied);
+            events.request_refused(refused(turn::reason::bad_password, 401)); // names no peer
+            to.set_addresses(log_addresses::plain);
+            events.request_refused(denied);
+        }
+        REQUIRE(kept.lines.size() == 5);
+        for (std::size_t i = 0; i < 4; ++i) {
+            CAPTURE(kept.lines[i]);
+            CHECK(!contains(kept.lines[i], "198.51.100"));
+            CHECK(!contains(kept.lines[i], "203.0.113"));
+            CHECK(contains(kept.lines[i], "~"));
+        }
+        CHECK(contains(kept.lines[1], "192.0.2.1:50000")); // the server's own
+        CHECK(!contains(kept.lines[3], "peer"));
+        CHECK(contains(kept.lines[4], "198.51.100.7:4444"));
+        CHECK(contains(kept.lines[4], "203.0.113.9:9"));
+    }
+}
+
 TEST_CASE("turnd: writing a line never waits for a terminal that has stopped") {
     std::mutex terminal;
     std::unique_lock stopped(terminal);

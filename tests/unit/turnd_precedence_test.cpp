@@ -254,6 +254,12 @@ std::vector<row> table(const room& files) {
          "json",
          as_number<&settings::log_format>,
          {"0", "1", "0", "1"}},
+        {"log-addresses",
+         "[log]\naddresses = \"hashed\"",
+         "plain",
+         "hashed",
+         as_number<&settings::log_addresses>,
+         {"0", "1", "0", "1"}},
     };
 }
 
