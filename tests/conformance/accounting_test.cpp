@@ -96,6 +96,27 @@ TEST_CASE("The observer hears whose request was refused before anybody was looke
           std::vector{reason::foreign_nonce, reason::first_challenge, reason::wrong_realm, reason::missing_attribute});
 }
 
+TEST_CASE("The observer hears whose name is proven and which allocation a refused client has") {
+    world w;
+    auto ann = w.raw("ann");
+    REQUIRE(ann.allocate().code() == success);
+    auto& refused = w.events.requests_refused;
+    CHECK(refused.back().why == reason::first_challenge);
+    CHECK(refused.back().allocation == allocation_id{});
+    CHECK_FALSE(refused.back().authenticated);
+
+    REQUIRE(ann.permit({at("127.0.0.1:9")}).code() == 403);
+    CHECK(refused.back().why == reason::peer_denied);
+    CHECK(refused.back().allocation == w.events.allocations_created[0].id);
+    CHECK(refused.back().authenticated);
+
+    ann.password = "guess"; // on the same 5-tuple
+    REQUIRE(ann.refresh(600s).code() == 401);
+    CHECK(refused.back().why == reason::bad_password);
+    CHECK(refused.back().allocation == w.events.allocations_created[0].id);
+    CHECK_FALSE(refused.back().authenticated);
+}
+
 TEST_CASE("The observer hears of each allocation twice with all it needs for a bill") {
     world w;
     auto ann = w.raw("ann");

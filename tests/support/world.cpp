@@ -399,7 +399,7 @@ void recording_observer::allocation_ended(const allocation_info& i, const usage&
 void recording_observer::request_refused(const refusal& r) noexcept {
     if (!remember) requests_refused.clear();
     requests_refused.push_back({r.client, r.method, r.code, r.why, std::string(r.username), std::string(r.realm),
-                                std::string(r.rule), r.peer, r.expired_for});
+                                std::string(r.rule), r.peer, r.expired_for, r.allocation, r.authenticated});
 }
 
 bool recording_observer::may_reach(const allocation_info&, const transport_address& peer) noexcept {

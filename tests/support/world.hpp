@@ -71,6 +71,8 @@ public:
         std::string username, realm, rule;
         transport_address peer;
         std::chrono::seconds expired_for;
+        allocation_id allocation;
+        bool authenticated;
     };
     bool remember = true; ///< false: only the last of each is kept, for very long stories
     std::vector<created> allocations_created{};

@@ -11,7 +11,7 @@
 
 namespace turn {
 
-/// Names an allocation for as long as the server runs (never used again).
+/// Names an allocation for as long as the server runs (never used again). 0 names none.
 enum class allocation_id : std::uint64_t {};
 
 struct allocation_info {
@@ -43,6 +43,8 @@ struct refusal {
     transport_address peer{};            ///< peer_denied, wrong_family; port 0 otherwise
     std::string_view rule{};             ///< peer_denied: which rule
     std::chrono::seconds expired_for{0}; ///< expired
+    allocation_id allocation{};          ///< of the client's 5-tuple; 0: it has none
+    bool authenticated = false;          ///< the request was signed with `username`'s key: the name is not invented
 };
 
 /// Called on shard threads, never per relayed packet: do not block. Views live until the call returns.

@@ -140,15 +140,18 @@ void relay::state::answer(const request& r, const outcome& o, const reply& conte
     out.send({.via = r.tuple.via, .to = r.tuple.client, .body = *message, .way = direction::control});
 
     if (o.code != 0 && services_.events != nullptr)
-        services_.events->request_refused({.client = r.tuple.client,
-                                           .method = r.message.method(),
-                                           .code = o.code,
-                                           .why = o.why,
-                                           .username = r.username,
-                                           .realm = realm,
-                                           .peer = o.peer,
-                                           .rule = o.rule,
-                                           .expired_for = o.expired_for});
+        services_.events->request_refused(
+            {.client = r.tuple.client,
+             .method = r.message.method(),
+             .code = o.code,
+             .why = o.why,
+             .username = r.username,
+             .realm = realm,
+             .peer = o.peer,
+             .rule = o.rule,
+             .expired_for = o.expired_for,
+             .allocation = r.slot == request::no_slot ? allocation_id{} : allocations_[r.slot].id,
+             .authenticated = r.key.size != 0});
 }
 
 } // namespace turn
