@@ -47,6 +47,15 @@ json requests(const turn::relay_totals& books) {
 json relay_books(const turn::relay_totals& books) {
     json object;
     object["allocations"] = books.allocations;
+    for (const auto t : {turn::transport::udp, turn::transport::tcp, turn::transport::tls}) {
+        const std::string over(turn::name(t));
+        const auto i = static_cast<std::size_t>(t);
+        object["allocations-over"][over] = books.allocations_over[i];
+        object["relayed-addresses"][over] = {{"ipv4", books.relayed_addresses[i][0]},
+                                             {"ipv6", books.relayed_addresses[i][1]}};
+        for (std::size_t r = 0; r < results.size(); ++r)
+            object["allocates"][over][std::string(results[r])] = books.allocates[i][r];
+    }
     object["permissions"] = books.permissions;
     object["channels"] = books.channels;
     object["allocations-created"] = books.allocations_created;

@@ -156,6 +156,10 @@ TEST_CASE("RFC 8656 3.1: the end of a connection is the end of its allocation, a
         REQUIRE(ann.allocate());
         CHECK(s->allocation_count() == 1);
         CHECK(eventually([&] { return s->totals().streams.without_allocation == 0; }));
+        const auto books = s->totals().relay;
+        CHECK(books.allocations_over[static_cast<std::size_t>(transport::tcp)] == 1);
+        CHECK(books.relayed_addresses[static_cast<std::size_t>(transport::tcp)][0] == 1);
+        CHECK(books.allocates[static_cast<std::size_t>(transport::tcp)][0] == 1);
     }
     REQUIRE(events.wait_for_ends(1));
     CHECK(events.ended()[0].why == allocation_end::disconnected);

@@ -17,7 +17,13 @@ TEST_CASE("RFC 8656 8.1: deleting one family of a dual allocation leaves the oth
     REQUIRE(ann.bind_channel(0x4000, bob) == 0);
     REQUIRE(ann.bind_channel(0x4001, eve) == 0);
 
+    const auto& [of_ipv4, of_ipv6] = w.counters().relayed_addresses[static_cast<std::size_t>(transport::udp)];
+    CHECK(of_ipv4.value() == 1);
+    CHECK(of_ipv6.value() == 1);
+
     REQUIRE(ann.refresh(0s, address_family::ipv4) == 0);
+    CHECK(of_ipv4.value() == 0);
+    CHECK(of_ipv6.value() == 1);
     bob.send(ann.relayed, "gone");
     eve.send(ann.relayed_additional, "still here");
     ann.send_channel_data(0x4000, "to bob");

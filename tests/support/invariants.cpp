@@ -67,6 +67,12 @@ void check_books(const relay_counters& c, const tally& t) {
         answers += sum(row);
         errors += sum(row) - success;
     }
+    for (std::size_t result = 0; result < static_cast<std::size_t>(request_result::count_); ++result) {
+        std::uint64_t over_all_transports = 0;
+        for (const auto& row : c.allocates) over_all_transports += row[result].value();
+        must_equal(over_all_transports, c.requests[static_cast<std::size_t>(request_method::allocate)][result].value(),
+                   "Allocate requests by transport");
+    }
     must_equal(sum(c.refused), errors, "reasons of error answers");
     must_equal(c.relayed[at(direction::up)].packets.value() + sum(c.dropped[at(direction::up)]) + answers +
                    c.absorbed.value() + c.pending.value(),
@@ -80,6 +86,10 @@ void check_books(const relay_counters& c, const tally& t) {
 void check_holdings(const relay_counters& c, const model& m, fake_addresses& addresses, const allocation_quota& quota,
                     time_point) {
     must_equal(c.allocations.value(), m.allocations(), "allocations");
+    must_equal(sum(c.allocations_over), m.allocations(), "allocations by transport");
+    std::uint64_t relayed_addresses = 0;
+    for (const auto& row : c.relayed_addresses) relayed_addresses += sum(row);
+    must_equal(relayed_addresses, m.relayed().size(), "relayed addresses by transport");
     must_equal(c.permissions.value(), m.permissions(), "permissions");
     must_equal(c.channels.value(), m.channels(), "channels");
     must_equal(quota.in_use(), m.allocations(), "quota units");
@@ -96,6 +106,8 @@ void check_holdings(const relay_counters& c, const model& m, fake_addresses& add
 void check_nothing_left(const relay_counters& c, fake_addresses& addresses, const allocation_quota& quota,
                         time_point now) {
     must_equal(c.allocations.value(), 0, "allocations after a drain");
+    must_equal(sum(c.allocations_over), 0, "allocations by transport after a drain");
+    for (const auto& row : c.relayed_addresses) must_equal(sum(row), 0, "relayed addresses after a drain");
     must_equal(c.permissions.value(), 0, "permissions after a drain");
     must_equal(c.channels.value(), 0, "channels after a drain");
     must_equal(c.pending.value(), 0, "pending look-ups after a drain");

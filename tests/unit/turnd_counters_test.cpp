@@ -30,6 +30,11 @@ turn::relay_totals numbered_relay(std::uint64_t from) {
     for (auto& n : t.refused) n = next();
     for (auto& method : t.requests)
         for (auto& n : method) n = next();
+    for (auto& over : t.allocates)
+        for (auto& n : over) n = next();
+    for (auto& n : t.allocations_over) n = next();
+    for (auto& over : t.relayed_addresses)
+        for (auto& n : over) n = next();
     for (auto* n : {&t.absorbed, &t.pending, &t.allocations, &t.permissions, &t.channels, &t.allocations_created,
                     &t.allocations_ended})
         *n = next();
@@ -71,6 +76,9 @@ std::size_t index(turn::reason why) {
 
 void check_books(const json& shown, const turn::relay_totals& relay, const turn::net_totals& net) {
     CHECK(shown["allocations"] == relay.allocations);
+    CHECK(shown["allocations-over"]["tcp"] == relay.allocations_over[1]);
+    CHECK(shown["relayed-addresses"]["tls"]["ipv6"] == relay.relayed_addresses[2][1]);
+    CHECK(shown["allocates"]["udp"]["challenged"] == relay.allocates[0][1]);
     CHECK(shown["permissions"] == relay.permissions);
     CHECK(shown["channels"] == relay.channels);
     CHECK(shown["allocations-created"] == relay.allocations_created);

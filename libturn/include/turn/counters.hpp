@@ -55,10 +55,15 @@ struct relay_books {
     std::array<std::array<Number, static_cast<std::size_t>(request_result::count_)>,
                static_cast<std::size_t>(request_method::count_)>
         requests{};
+    /// Answered Allocate requests by transport of the client and result; their sum is that of `requests`.
+    std::array<std::array<Number, static_cast<std::size_t>(request_result::count_)>, transport_count> allocates{};
     Number absorbed{};
     Number pending{};
     // What is alive now.
     Number allocations{};
+    std::array<Number, transport_count> allocations_over{}; ///< by transport of the client; their sum is `allocations`
+    /// By transport of the client and family (IPv4, IPv6); a dual allocation has one of each.
+    std::array<std::array<Number, 2>, transport_count> relayed_addresses{};
     Number permissions{};
     Number channels{};
     // What was, ever.

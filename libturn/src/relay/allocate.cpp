@@ -205,15 +205,19 @@ outcome relay::state::allocate(request& r, reply& content, outbox& out) {
     }
 
     const allocation& made = allocations_[s];
-    for (const auto& relayed : made.relays)
-        if (relayed.exists())
-            sockets_[static_cast<std::size_t>(relayed.id)] = {
-                .what = socket_entry::kind::relay, .family = relayed.advertised.family, .index = s};
+    const std::size_t transport = transport_of(made.listener);
+    for (const auto& relayed : made.relays) {
+        if (!relayed.exists()) continue;
+        const address_family f = relayed.advertised.family;
+        sockets_[static_cast<std::size_t>(relayed.id)] = {.what = socket_entry::kind::relay, .family = f, .index = s};
+        ++books_.relayed_addresses[transport][family_index(f)];
+    }
     schedule(s);
     unit.keep();
     bound.hand_over();
     next_allocation_ += services_.allocation_id_step;
     ++books_.allocations;
+    ++books_.allocations_over[transport];
     ++books_.allocations_created;
     if (is_stream(r.tuple.via)) out.ask(connection_claimed{r.tuple.via, true});
     r.slot = s;

@@ -136,6 +136,8 @@ void relay::state::answer(const request& r, const outcome& o, const reply& conte
                         : o.why == reason::first_challenge ? request_result::challenged
                                                            : request_result::refused;
     ++books_.requests[static_cast<std::size_t>(books_method(r.message.method()))][static_cast<std::size_t>(result)];
+    if (r.message.method() == stun::method::allocate)
+        ++books_.allocates[transport_of(r.listener)][static_cast<std::size_t>(result)];
     if (o.code != 0) ++books_.refused[static_cast<std::size_t>(o.why)];
     out.send({.via = r.tuple.via, .to = r.tuple.client, .body = *message, .way = direction::control});
 

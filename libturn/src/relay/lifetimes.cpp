@@ -32,6 +32,7 @@ void relay::state::end_family(slot s, address_family f, outbox& out) noexcept {
     books_.permissions.subtract(a.permissions.erase_if(of_family));
     books_.channels.subtract(a.channels.erase_if(of_family));
     sockets_[static_cast<std::size_t>(relayed.id)] = {};
+    books_.relayed_addresses[transport_of(a.listener)][family_index(f)].subtract(1);
     out.ask(close_socket{relayed.id});
     relayed.id = no_socket;
 }
@@ -39,6 +40,7 @@ void relay::state::end_family(slot s, address_family f, outbox& out) noexcept {
 /// Precondition: out.has_room() when this step began.
 void relay::state::end_allocation(slot s, allocation_end why, time_point now, outbox& out) noexcept {
     allocation& a = allocations_[s];
+    const std::size_t transport = transport_of(a.listener);
     if (services_.events != nullptr) {
         usage used = a.used;
         used.age = std::chrono::duration_cast<std::chrono::seconds>(now - a.created);
@@ -52,6 +54,7 @@ void relay::state::end_allocation(slot s, allocation_end why, time_point now, ou
     services_.quota.release(listeners_[a.listener].realm, a.account);
     allocations_.erase(s);
     books_.allocations.subtract(1);
+    books_.allocations_over[transport].subtract(1);
     ++books_.allocations_ended;
     try {
         by_tuple_.shrink();

@@ -103,6 +103,10 @@ struct relay::state {
         relayed.bytes.add(size);
         return true;
     }
+    /// Where books by transport count the clients of a listener.
+    [[nodiscard]] std::size_t transport_of(std::uint32_t listener) const noexcept {
+        return static_cast<std::size_t>(listeners_[listener].protocol);
+    }
     [[nodiscard]] slot find(const five_tuple&) const noexcept;
     void look_ahead(std::span<const packet> next) const noexcept;
     static constexpr std::size_t group_ahead = 16; ///< packets; not more than the processor fetches lines for at a time

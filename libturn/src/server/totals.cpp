@@ -33,9 +33,12 @@ void plus(relay_totals& sum, const relay_books<Number>& b) noexcept {
     plus(sum.dropped, b.dropped);
     plus(sum.refused, b.refused);
     plus(sum.requests, b.requests);
+    plus(sum.allocates, b.allocates);
     plus(sum.absorbed, b.absorbed);
     plus(sum.pending, b.pending);
     plus(sum.allocations, b.allocations);
+    plus(sum.allocations_over, b.allocations_over);
+    plus(sum.relayed_addresses, b.relayed_addresses);
     plus(sum.permissions, b.permissions);
     plus(sum.channels, b.channels);
     plus(sum.allocations_created, b.allocations_created);
