@@ -33,7 +33,7 @@ resident memory_of_server(pid_t pid) {
 outcome measure_memory(const load_options& o) {
     raise_descriptor_limit(o);
     outcome result;
-    result.clocks = meter(o.pid);
+    result.clocks = meter(o.pid, o.threads_named);
     flows all(o);
     result.memory = memory_use{.before = memory_of_server(o.pid)};
     result.clocks.start();

@@ -2,7 +2,13 @@
 /// CPU time of a process over a window, from the kernel's own accounting.
 
 #include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
 #include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
 
 #include <sys/types.h>
 #include <time.h>
@@ -20,14 +26,29 @@ inline std::optional<std::chrono::nanoseconds> cpu_time_of(pid_t pid) noexcept {
     return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
 }
 
+/// Of those threads that live and whose name begins so. From /proc/PID/task, which is as new as the last time a thread
+/// slept or the last tick of the scheduler. Nothing when there is no such thread.
+inline std::optional<std::chrono::nanoseconds> cpu_time_of_threads(pid_t pid, std::string_view named) {
+    std::optional<std::chrono::nanoseconds> sum;
+    std::error_code gone;
+    for (const auto& task : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task", gone)) {
+        std::string name;
+        std::int64_t running = 0;
+        std::getline(std::ifstream(task.path() / "comm"), name);
+        if (name.starts_with(named) && std::ifstream(task.path() / "schedstat") >> running)
+            sum = sum.value_or(std::chrono::nanoseconds(0)) + std::chrono::nanoseconds(running);
+    }
+    return sum;
+}
+
 /// The measured window: what the clocks said at its two ends.
 class meter {
 public:
-    /// `server` 0: nobody's CPU time but our own.
-    explicit meter(pid_t server) noexcept : server_(server) {}
+    /// `server` 0: nobody's CPU time but our own. `threads` not empty: of its threads whose name begins so.
+    explicit meter(pid_t server, std::string threads = {}) : server_(server), threads_(std::move(threads)) {}
 
-    void start() noexcept { begin_ = read(); }
-    void stop() noexcept { end_ = read(); }
+    void start() { begin_ = read(); }
+    void stop() { end_ = read(); }
 
     [[nodiscard]] bool started() const noexcept { return begin_.at != time_point{}; }
     [[nodiscard]] bool stopped() const noexcept { return end_.at != time_point{}; }
@@ -48,12 +69,17 @@ private:
         std::optional<std::chrono::nanoseconds> server{};
         std::chrono::nanoseconds own{};
     };
-    [[nodiscard]] reading read() const noexcept {
-        return {std::chrono::steady_clock::now(), server_ > 0 ? cpu_time_of(server_) : std::nullopt,
+    [[nodiscard]] reading read() const {
+        return {std::chrono::steady_clock::now(), cpu_of_server(),
                 cpu_time_of(0).value_or(std::chrono::nanoseconds(0))};
+    }
+    [[nodiscard]] std::optional<std::chrono::nanoseconds> cpu_of_server() const {
+        if (server_ <= 0) return std::nullopt;
+        return threads_.empty() ? cpu_time_of(server_) : cpu_time_of_threads(server_, threads_);
     }
 
     pid_t server_;
+    std::string threads_;
     reading begin_{}, end_{};
 };
 

@@ -67,6 +67,7 @@ parsed_options parse_options(int argc, char** argv) {
     app.add_option("--tcp-server", tcp_server, "ADDRESS:PORT for the TCP clients of a mix [--server]");
     app.add_option("--target", o.at, "turn, or floor for turn-floor")->transform(CLI::Transformer(targets));
     app.add_option("--pid", o.pid, "The server's process, whose CPU time is measured")->check(CLI::Range(1, 1 << 22));
+    app.add_option("--threads-named", o.threads_named, "Only of its threads whose name begins so (turnd: turn-shard)");
     app.add_option("--user", o.username, "USERNAME");
     app.add_option("--password", o.password, "Password");
     auto* const clients = app.add_option("--clients", o.clients, "Clients")->check(CLI::Range(1, 60000));

@@ -29,6 +29,7 @@ struct load_options {
     transport_address server{};
     transport_address tcp_server{}; ///< for the mix's clients over TCP; port 0: `server`
     pid_t pid = 0;                  ///< whose CPU time is measured; 0: nobody's
+    std::string threads_named{};    ///< not empty: only of its threads whose name begins so
     std::string username{};
     std::string password{};
 

@@ -28,7 +28,7 @@ relaying::relaying(const load_options& o)
       lanes_(options_.clients * 2), order_(o.clients * 2) {
     std::iota(order_.begin(), order_.end(), 0U);
     std::shuffle(order_.begin(), order_.end(), std::mt19937(1));
-    result_.clocks = meter(o.pid);
+    result_.clocks = meter(o.pid, o.threads_named);
 }
 
 void relaying::begin(time_point now) {

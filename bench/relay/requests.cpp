@@ -21,7 +21,7 @@ requests::requests(const load_options& o) : options_(o), io_(o), out_(most_in_a_
         slots_.push_back({.via = via, .who = stranger(via)});
         idle_.push_back(i);
     }
-    result_.clocks = meter(o.pid);
+    result_.clocks = meter(o.pid, o.threads_named);
 }
 
 client requests::stranger(socket_id via) const {

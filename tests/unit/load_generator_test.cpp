@@ -2,8 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <future>
+#include <thread>
 #include <vector>
 
+#include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -121,6 +124,28 @@ TEST_CASE("load generator: CPU time is that of the process and of the window") {
     CHECK(*m.server_cpu() >= 2ms);
     CHECK(m.own_cpu() >= 2ms);
     CHECK_FALSE(cpu_time_of(0x3ffffff)); // above the largest pid there can be
+}
+
+TEST_CASE("load generator: CPU time may be that of a server's threads of one name") {
+    std::promise<void> burnt, read;
+    std::thread thread([&, done = read.get_future()] {
+        ::pthread_setname_np(::pthread_self(), "burns-0");
+        const auto until = *cpu_time_of(0) + 20ms;
+        while (*cpu_time_of(0) < until) {}
+        burnt.set_value();
+        done.wait(); // asleep, so that its account is complete
+    });
+    burnt.get_future().wait();
+    std::this_thread::sleep_for(5ms);
+    const auto of_thread = cpu_time_of_threads(::getpid(), "burns");
+    const auto of_nobody = cpu_time_of_threads(::getpid(), "no such thread");
+    read.set_value();
+    thread.join();
+    REQUIRE(of_thread);
+    CHECK(*of_thread >= 10ms);
+    CHECK(*of_thread <= *cpu_time_of(0));
+    CHECK_FALSE(of_nobody);
+    CHECK_FALSE(cpu_time_of_threads(0x3ffffff, "burns"));
 }
 
 TEST_CASE("load generator: Jain's index is 1 for equals, and falls to 1/n when one has all") {

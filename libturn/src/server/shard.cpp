@@ -5,6 +5,8 @@
 #include <system_error>
 #include <utility>
 
+#include <pthread.h>
+
 #include "server/signals_blocked.hpp"
 
 namespace turn {
@@ -23,7 +25,8 @@ time_point read_clock() noexcept {
 } // namespace
 
 shard::shard(unsigned number, unsigned count, shared_state& shared, shard_sockets sockets, const relay_options& options)
-    : shared_(shared), io_(std::move(sockets.datagrams)), streams_(std::move(sockets.streams)), sockets_(shared, *io_),
+    : name_("turn-shard-" + std::to_string(number)), shared_(shared), io_(std::move(sockets.datagrams)),
+      streams_(std::move(sockets.streams)), sockets_(shared, *io_),
       relay_(options, {sockets_, shared.quota, shared.events, number + 1U, count}, shared.nonce_secret),
       out_(outbox_size),
       // Twice, since the answers to look-ups that timed out may still come.
@@ -53,6 +56,7 @@ void shard::add_stream_listener(std::uint32_t number, listener_options options) 
 void shard::start() {
     const signals_blocked while_starting;
     thread_ = std::thread([this] { run(); });
+    ::pthread_setname_np(thread_.native_handle(), name_.c_str()); // for top and perf; a failure changes nothing
 }
 
 void shard::stop_accepting() {

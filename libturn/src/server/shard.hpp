@@ -80,6 +80,7 @@ private:
     /// After a batch, a timer or mail: closes sockets, sets the alarm.
     void settle();
 
+    const std::string name_; ///< of the thread: "turn-shard-0"
     shared_state& shared_;
     std::unique_ptr<net::packet_io> io_;
     std::unique_ptr<net::stream_sockets> streams_;
