@@ -94,22 +94,16 @@ void apply_rest_secrets(const key&, std::span<const raw_value> values, settings&
     }
 }
 
-void apply_counters_file(const key& k, std::span<const raw_value> values, settings& into, problem_list& problems) {
-    for (const raw_value& value : values) {
-        if (value.text.empty()) {
-            complain(k, value, {"the path is empty", "name a file, or leave the key out"}, problems);
-            continue;
-        }
-        const std::size_t slash = value.text.rfind('/');
-        const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : value.text.substr(0, slash);
-        struct stat about {};
-        if (::stat(value.text.c_str(), &about) == 0 && S_ISDIR(about.st_mode))
-            complain(k, value, {"this is a directory", "name a file in it"}, problems);
-        else if (::stat(folder.c_str(), &about) != 0 || !S_ISDIR(about.st_mode))
-            complain(k, value, {"its directory does not exist", "create it or correct the path"}, problems);
-        else
-            into.counters_file = value.text;
-    }
+std::optional<complaint> check_place(const std::string& path) {
+    if (path.empty()) return complaint{"the path is empty", "name a file, or leave the key out"};
+    const std::size_t slash = path.rfind('/');
+    const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+    struct stat about {};
+    if (::stat(path.c_str(), &about) == 0 && S_ISDIR(about.st_mode))
+        return complaint{"this is a directory", "name a file in it"};
+    if (::stat(folder.c_str(), &about) != 0 || !S_ISDIR(about.st_mode))
+        return complaint{"its directory does not exist", "create it or correct the path"};
+    return {};
 }
 
 } // namespace turnd

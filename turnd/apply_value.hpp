@@ -3,6 +3,7 @@
 /// addresses, users and secrets check more than one value at a time.
 
 #include <array>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -99,6 +100,20 @@ void apply_files(const key& k, std::span<const raw_value> values, settings& into
     }
 }
 
+/// What is wrong with the path of a file that may be made later; nothing when its directory is there.
+std::optional<complaint> check_place(const std::string& path);
+
+/// The path of such a file.
+template <auto Member>
+void apply_place(const key& k, std::span<const raw_value> values, settings& into, problem_list& problems) {
+    for (const raw_value& value : values) {
+        if (auto why = check_place(value.text))
+            complain(k, value, *std::move(why), problems);
+        else
+            into.*Member = value.text;
+    }
+}
+
 template <auto Member>
 void apply_prefixes(const key& k, std::span<const raw_value> values, settings& into, problem_list& problems) {
     (into.*Member).clear();
@@ -116,6 +131,5 @@ void apply_relay_addresses(const key&, std::span<const raw_value>, settings&, pr
 void apply_relay_ports(const key&, std::span<const raw_value>, settings&, problem_list&);
 void apply_users(const key&, std::span<const raw_value>, settings&, problem_list&);
 void apply_rest_secrets(const key&, std::span<const raw_value>, settings&, problem_list&);
-void apply_counters_file(const key&, std::span<const raw_value>, settings&, problem_list&);
 
 } // namespace turnd

@@ -83,7 +83,7 @@ bool is_loopback(const turn::transport_address& a) {
 }
 
 bool has_credentials(const settings& s) {
-    return !s.users.empty() || !s.rest_secrets.empty();
+    return !s.users.empty() || !s.rest_secrets.empty() || !s.user_database.empty();
 }
 
 /// Where a problem of keys that are missing belongs: the file, when there is one.
@@ -110,11 +110,12 @@ void check_authentication(const settings& s, const std::string& file, problem_li
                             {"there are users or shared secrets all the same",
                              "leave allow-anonymous-relay out, or remove the credentials"}});
     if (s.auth == auth_mode::credentials && !credentials && !s.listeners.empty() && !only_on_loopback(s))
-        problems.push_back({missing("auth", file),
-                            "",
-                            {"clients have no way to authenticate: there is no user and no shared secret",
-                             "give rest-secret-file or user, or listen on loopback only, or set auth = \"none\" to "
-                             "serve STUN alone"}});
+        problems.push_back(
+            {missing("auth", file),
+             "",
+             {"clients have no way to authenticate: there is no user, no user database and no shared secret",
+              "give rest-secret-file, user-database or user, or listen on loopback only, or set auth = \"none\" to "
+              "serve STUN alone"}});
 }
 
 void check_realms(const settings& s, const std::string& file, problem_list& problems) {
@@ -170,7 +171,7 @@ void check_together(const settings& s, const bad_keys& bad, configuration& resul
         result.problems.push_back({origin_of("listen", s, result.file),
                                    "",
                                    {"there is no listener", "give one, or leave the key out for the default"}});
-    if (good({"auth", "allow-anonymous-relay", "user", "rest-secret-file"}))
+    if (good({"auth", "allow-anonymous-relay", "user", "user-database", "rest-secret-file"}))
         check_authentication(s, result.file, result.problems);
     if (good({"realm"})) check_realms(s, result.file, result.problems);
     if (good({"cert", "key"})) check_certificates(s, result.file, result.problems);

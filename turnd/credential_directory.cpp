@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 #include <string_view>
+#include <utility>
 
 #include "configuration.hpp"
 #include "file_text.hpp"
@@ -54,6 +55,14 @@ turn::credential_answer credential_directory::look_up(std::string_view username,
 turn::credential_source source_of(const credential_directory& directory) {
     return [&directory](std::string_view username, std::string_view realm, const turn::credential_reply& reply) {
         reply(directory.look_up(username, realm, std::chrono::system_clock::now()));
+    };
+}
+
+turn::credential_source source_of(const credential_directory& directory, user_lookups& database) {
+    return [&](std::string_view username, std::string_view realm, turn::credential_reply reply) {
+        turn::credential_answer known = directory.look_up(username, realm, std::chrono::system_clock::now());
+        if (known.found) return reply(std::move(known));
+        database.ask(username, realm, std::move(known), std::move(reply));
     };
 }
 

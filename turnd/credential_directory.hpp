@@ -10,6 +10,7 @@
 #include "settings.hpp"
 #include "turn/relay.hpp"
 #include "turn/server.hpp"
+#include "user_lookups.hpp"
 #include "users.hpp"
 
 namespace turnd {
@@ -24,6 +25,11 @@ public:
     [[nodiscard]] turn::credential_answer look_up(std::string_view username, std::string_view realm,
                                                   std::chrono::system_clock::time_point now) const;
     [[nodiscard]] std::size_t keys_per_user() const noexcept { return 1 + decoys_.size(); }
+    [[nodiscard]] const std::vector<turn::stun::credential_key>& decoys() const noexcept { return decoys_; }
+    /// Whether he is a user with a password of the configuration.
+    [[nodiscard]] bool has_user(std::string_view realm, std::string_view username) const {
+        return users_.find(realm, username) != nullptr;
+    }
     [[nodiscard]] std::size_t user_count() const noexcept { return users_.size(); }
 
 private:
@@ -35,5 +41,7 @@ private:
 
 /// Answers at once, on the thread that asks. `directory` must outlive the server.
 turn::credential_source source_of(const credential_directory& directory);
+/// The same for those it knows; the others are looked up in a database. Both must outlive the server.
+turn::credential_source source_of(const credential_directory& directory, user_lookups& database);
 
 } // namespace turnd

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "event_log.hpp"
 #include "server_setup.hpp"
 #include "summary.hpp"
+#include "user_lookups.hpp"
 #include "version.hpp"
 
 namespace turnd {
@@ -54,16 +56,38 @@ void write_counters(const turn::server& server, const std::string& path, logger&
     if (!done) to.write(log_level::error, "counters not written", {{"file", path}, {"why", done.error()}});
 }
 
+/// The look-ups in the user database; nothing when there is none.
+std::unique_ptr<user_lookups> open_database(const std::string& path, const credential_directory& directory,
+                                            logger& to) {
+    if (path.empty()) return {};
+    const auto faulted = [&to, path](const database_error& error) {
+        const complaint why = explain(error);
+        to.write(log_level::error, "user database cannot be used; relays live on, new ones are refused (500)",
+                 {{"file", path}, {"fault", name_of(error.why)}, {"why", why.what}, {"remedy", why.remedy}});
+    };
+    const auto usable = [&to, path](std::uint64_t failed) {
+        to.write(log_level::info, "user database is good", {{"file", path}, {"look-ups-failed", failed}});
+    };
+    return std::make_unique<user_lookups>(user_lookups::options{.path = path, .decoys = directory.decoys()},
+                                          user_lookups_events{faulted, usable});
+}
+
 /// Starts a server, runs it to its end and takes it down. Returns how many allocations the end cut off, or nothing
 /// when it did not start.
 std::optional<std::size_t> run_server(settings& s, const blocked_signals& signals, logger& to) {
     event_log events(to);
     const credential_directory directory(s);
-    auto server = turn::server::start(server_options_of(s, source_of(directory), &events));
+    const auto database = open_database(s.user_database, directory, to);
+    auto server = turn::server::start(
+        server_options_of(s, database ? source_of(directory, *database) : source_of(directory), &events));
     if (!server) {
         to.write(log_level::error, "not started", {{"why", server.error().what}});
         return {};
     }
+    if (database)
+        database->watch_removals([&](const std::string& realm, const std::string& name) {
+            if (!directory.has_user(realm, name)) server->end_allocations_of(realm, name);
+        });
     write_summary(to, s, server->description(), read_machine_limits());
 
     const std::size_t left = serve({.next_signal = [&](auto timeout) { return signals.wait(timeout); },
@@ -74,7 +98,8 @@ std::optional<std::size_t> run_server(settings& s, const blocked_signals& signal
                                     .reload_certificates = [&] { return server->reload_certificates(); },
                                     .drain_timeout = s.drain_timeout},
                                    to);
-    server->stop(); // the last counters tell whether everything was given back
+    if (database) database->stop(); // it knows the server
+    server->stop();                 // the last counters tell whether everything was given back
     if (!s.counters_file.empty()) write_counters(*server, s.counters_file, to);
     return left;
 }

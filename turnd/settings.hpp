@@ -47,6 +47,7 @@ struct settings {
     bool allow_anonymous_relay = false;
     std::vector<user_setting> users{};
     std::vector<std::string> rest_secrets{};
+    std::string user_database{}; ///< empty: none
     std::uint16_t integrity_failure_code = 0;
     std::chrono::seconds stale_nonce{};
 

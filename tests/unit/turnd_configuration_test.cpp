@@ -16,8 +16,9 @@ configuration with_flags(std::vector<std::string> flags) {
 TEST_CASE("turnd: without credentials it starts on loopback only or when told so") {
     const configuration refused = with_flags({"--listen", "127.0.0.1:0", "--listen", "192.0.2.1:0"});
     CHECK(said(refused) ==
-          "configuration: auth: clients have no way to authenticate: there is no user and no shared secret; "
-          "give rest-secret-file or user, or listen on loopback only, or set auth = \"none\" to serve STUN "
+          "configuration: auth: clients have no way to authenticate: there is no user, no user database and no "
+          "shared secret; give rest-secret-file, user-database or user, or listen on loopback only, or set auth = "
+          "\"none\" to serve STUN "
           "alone");
     CHECK(contains(said(with_flags({})), "no way to authenticate")); // the default listeners
     CHECK(contains(said(with_flags({"--listen", "[::]:0"})), "no way to authenticate"));
@@ -171,4 +172,8 @@ TEST_CASE("turnd: the counters file must have a directory to be in") {
                    "its directory does not exist"));
     CHECK(contains(said(with_flags({"--auth", "none", "--counters-file", "/tmp"})), "this is a directory"));
     CHECK(contains(said(with_flags({"--auth", "none", "--counters-file", ""})), "the path is empty"));
+    CHECK(contains(said(with_flags({"--realm", "r", "--user-database", "/nonexistent/users.db"})),
+                   "its directory does not exist; create it or correct the path"));
+    CHECK(contains(said(with_flags({"--realm", "r", "--user-database", "/tmp"})), "this is a directory"));
+    CHECK(contains(said(with_flags({"--realm", "r", "--user-database", ""})), "the path is empty"));
 }

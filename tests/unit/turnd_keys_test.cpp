@@ -90,6 +90,7 @@ TEST_CASE("turnd: the example file has every key and those behind a # are good a
         text.replace(text.find(from), from.size(), to);
     };
     replace("/etc/turnd/rest-secret", files.file("rest-secret", "0123456789abcdef0123456789abcdef\n"));
+    replace("/var/lib/turnd/users.db", files.path("users.db"));
     replace("/run/turnd/counters.json", files.path("counters.json"));
     replace("/etc/turnd/fullchain.pem", files.file("fullchain.pem", "a certificate"));
     replace("/etc/turnd/key.pem", files.file("key.pem", "its key"));
