@@ -80,6 +80,8 @@ std::string_view name_of(turn::allocation_end how) noexcept {
         return "disconnected";
     case allocation_end::shutdown:
         return "shutdown";
+    case allocation_end::kicked:
+        return "kicked";
     }
     return "unknown";
 }

@@ -145,6 +145,20 @@ void world::end_allocations_of(std::string_view realm, std::string_view user) {
     check();
 }
 
+bool world::end_allocation(allocation_id id) {
+    bool ended = false;
+    for (allocation_cursor at; !at.done && !ended;) ended = relay_.end_allocation(id, at, 1, now_, out_);
+    carry_out();
+    check();
+    return ended;
+}
+
+std::vector<allocation_report> world::reports(const allocation_filter& filter) const {
+    std::vector<allocation_report> found;
+    for (allocation_cursor at; !at.done;) relay_.report(filter, at, 3, found.max_size(), now_, found);
+    return found;
+}
+
 std::uint64_t world::dropped(direction way, reason why) const {
     return counters().dropped.at(static_cast<std::size_t>(way)).at(static_cast<std::size_t>(why)).value();
 }
@@ -392,8 +406,8 @@ void recording_observer::allocation_ended(const allocation_info& i, const usage&
     if (!remember) allocations_ended.clear();
     const created what{
         i.id, i.client, i.server, i.relayed, i.relayed_additional, std::string(i.username), std::string(i.realm)};
-    allocations_ended.push_back({what, use, how});
-    unseen_.push_back({what, use, how});
+    allocations_ended.push_back({what, use, how, {i.peers.begin(), i.peers.end()}});
+    unseen_.push_back(allocations_ended.back());
 }
 
 void recording_observer::request_refused(const refusal& r) noexcept {

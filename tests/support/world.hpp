@@ -62,6 +62,7 @@ public:
         created what;
         usage use;
         allocation_end how;
+        std::vector<transport_address> peers;
     };
     struct refused {
         transport_address client;
@@ -135,6 +136,10 @@ public:
     /// No new allocations from now on.
     void stop_accepting();
     void end_allocations_of(std::string_view realm, std::string_view user);
+    /// Whether there was one.
+    bool end_allocation(allocation_id);
+    /// What the relay says of its allocations, in any order.
+    [[nodiscard]] std::vector<allocation_report> reports(const allocation_filter& = {}) const;
 
     [[nodiscard]] time_point now() const noexcept { return now_; }
     [[nodiscard]] const relay_counters& counters() const noexcept { return relay_.counters(); }

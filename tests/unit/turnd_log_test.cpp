@@ -273,6 +273,13 @@ TEST_CASE("turnd: a denied peer is logged with its rule at level debug") {
     CHECK(contains(lines[0], "rule=\"private 10.0.0.0/8\""));
 }
 
+TEST_CASE("turnd: each way a relay may end has a name") {
+    using turn::allocation_end;
+    CHECK(name_of(allocation_end::refreshed_to_zero) == "client-ended");
+    CHECK(name_of(allocation_end::kicked) == "kicked");
+    CHECK(name_of(allocation_end::disconnected) == "disconnected");
+}
+
 TEST_CASE("turnd: a relay's end is logged with what it carried and why it ended") {
     const turn::allocation_info a{.id = turn::allocation_id{7},
                                   .client = address("192.0.2.7:4444"),

@@ -2,12 +2,15 @@
 /// What happens inside a relay, for logs, accounting and policy.
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "turn/packet.hpp"
 #include "turn/reason.hpp"
 #include "turn/stun/message.hpp"
+#include "turn/verdict.hpp"
 
 namespace turn {
 
@@ -23,15 +26,26 @@ struct allocation_info {
     std::string_view username{};
     std::string_view realm{};
     transport protocol = transport::udp; ///< between client and server
+    /// Peers the client has named, with a port if it bound a channel to them: the last `most_peers` of them.
+    std::span<const transport_address> peers{};
+    static constexpr std::size_t most_peers = 8;
 };
 
 struct usage {
     std::uint64_t packets_up = 0, bytes_up = 0;     ///< client to peers, application data
     std::uint64_t packets_down = 0, bytes_down = 0; ///< peers to client
     std::chrono::seconds age{0};
+    turn::verdict verdict{}; ///< when an allocation ends, and in reports
 };
 
-enum class allocation_end : std::uint8_t { refreshed_to_zero, expired, user_removed, shutdown, disconnected };
+enum class allocation_end : std::uint8_t {
+    refreshed_to_zero,
+    expired,
+    user_removed,
+    shutdown,
+    disconnected,
+    kicked ///< server::end_allocation()
+};
 
 struct refusal {
     transport_address client{};

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "turn/allocation_report.hpp"
 #include "turn/counters.hpp"
 #include "turn/observer.hpp"
 #include "turn/packet.hpp"
@@ -152,9 +153,17 @@ public:
 
     /// No new allocations from now on (508, reason draining); existing ones live on.
     void stop_accepting() noexcept;
-    /// Ends allocations of one user, or of everybody, as far as `out` has room; returns whether any are left to end.
+    /// Ends allocations of one user (the username, or the account behind it), or of everybody, as far as `out` has
+    /// room; returns whether any are left to end.
     bool end_allocations_of(std::string_view realm, std::string_view username, time_point now, outbox&) noexcept;
     bool end_all_allocations(time_point now, outbox&) noexcept;
+    /// Looks for one allocation in the next `places` places from `at` on, moves `at`, and ends it. Returns whether it
+    /// did. Needs out.has_room().
+    bool end_allocation(allocation_id, allocation_cursor& at, std::size_t places, time_point now, outbox&) noexcept;
+    /// Appends reports of allocations that fit to `found` until it has `most`; looks at the next `places` places from
+    /// `at` on, and moves `at`. May throw std::bad_alloc.
+    void report(const allocation_filter&, allocation_cursor& at, std::size_t places, std::size_t most, time_point now,
+                std::vector<allocation_report>& found) const;
 
     [[nodiscard]] const relay_counters& counters() const noexcept;
 

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "turn/allocation_report.hpp"
 #include "turn/certificate.hpp"
 #include "turn/counters.hpp"
 #include "turn/net/packet_io.hpp"
@@ -120,7 +121,16 @@ public:
     server& operator=(server&&) noexcept;
 
     void stop_accepting(); ///< drain: no new allocations; existing ones live on
+    /// `username`: as the client gives it, or the account behind it (the user in a time-limited credential).
     void end_allocations_of(std::string_view realm, std::string_view username);
+    /// Ends one allocation (allocation_end::kicked). False: there is none of that id, or the server has stopped.
+    bool end_allocation(allocation_id);
+    /// At most `most` of the allocations that fit, in no order. Asks the shards, which look a little at a time between
+    /// packets, and waits for them for a second at most: then it returns what has come. Not from callbacks of the
+    /// server (credential_source, observer): the shard that calls them would wait for itself.
+    [[nodiscard]] std::vector<allocation_report> allocations(const allocation_filter& = {},
+                                                             std::size_t most = 1000) const;
+    [[nodiscard]] std::optional<allocation_report> allocation(allocation_id) const;
     /// Looks at the certificate files now. Returns an error in words for each listener whose new files cannot be used;
     /// it goes on with what it has.
     std::vector<std::string> reload_certificates();

@@ -139,6 +139,13 @@ void relay::state::answer(const request& r, const outcome& o, const reply& conte
     if (r.message.method() == stun::method::allocate)
         ++books_.allocates[transport_of(r.listener)][static_cast<std::size_t>(result)];
     if (o.code != 0) ++books_.refused[static_cast<std::size_t>(o.why)];
+    if (r.slot != request::no_slot) {
+        allocation_books& own = allocations_[r.slot].books;
+        if (o.code == 0)
+            ++own.requests[static_cast<std::size_t>(books_method(r.message.method()))];
+        else
+            own.refused.add(o.why);
+    }
     out.send({.via = r.tuple.via, .to = r.tuple.client, .body = *message, .way = direction::control});
 
     if (o.code != 0 && services_.events != nullptr)

@@ -50,8 +50,8 @@ void relay::state::park(request& r, outbox& out) {
         ++books_.absorbed;
         return;
     }
-    if (r.message.raw().size() > largest_parked_request) return drop(direction::up, reason::too_big);
-    if (lookups_.full()) return drop(direction::up, reason::lookups_full);
+    if (r.message.raw().size() > largest_parked_request) return drop(r.slot, direction::up, reason::too_big);
+    if (lookups_.full()) return drop(r.slot, direction::up, reason::lookups_full);
     try {
         const auto i = lookups_.park(key, r.message.raw());
         // Reserved before anything depends on it, so that running out of memory leaves no request behind.
@@ -68,7 +68,7 @@ void relay::state::park(request& r, outbox& out) {
         out.ask(credential_wanted{lookups_.ticket(i), parked->get<stun::username>().value_or(""),
                                   listeners_[r.listener].realm});
     } catch (const std::bad_alloc&) {
-        drop(direction::up, reason::out_of_memory);
+        drop(r.slot, direction::up, reason::out_of_memory);
     }
 }
 

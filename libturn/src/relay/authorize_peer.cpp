@@ -169,6 +169,7 @@ peer_judgement judge_peer(const peer_policy& policy, const transport_address& pe
     }
     const bool relay_port = peer.port >= policy.relay_port_min && peer.port <= policy.relay_port_max;
     if (own_relay && (any_port || relay_port)) return allow(); // two users of this server meet there
+    verdict.outside_range = own_relay;
 
     if (const auto* range = find_prefix(policy.deny, peer)) return deny_range("deny", *range, false);
     if (nat64 != nullptr)

@@ -33,6 +33,7 @@ outcome relay::state::channel_bind(request& r) {
         a.channels.push_back({*peer, *number, expires});
         ++books_.channels;
     }
+    a.remember_peer(*peer);
     install_permission(a, *peer, r.now);
     schedule(r.slot);
     return success;

@@ -36,20 +36,23 @@ std::size_t address_size(address_family f) noexcept {
 /// RFC 8656, 11.2.
 void relay::state::send_indication(const stun::message_view& message, slot s, time_point now, outbox& out) {
     if (s == request::no_slot) return drop(direction::up, reason::no_allocation);
-    if (message.unknown_required({}) != 0) return drop(direction::up, reason::unknown_attribute);
+    if (message.unknown_required({}) != 0) return drop(s, direction::up, reason::unknown_attribute);
 
     const auto peer = message.get<stun::xor_peer_address>();
     const auto data = message.get<stun::data>();
     if (!peer || !data) {
         const bool absent = (!peer && peer.error() == errc::missing_attribute) || !data;
-        return drop(direction::up, absent ? reason::no_data : reason::bad_attribute);
+        return drop(s, direction::up, absent ? reason::no_data : reason::bad_attribute);
     }
     allocation& a = allocations_[s];
-    if (!a.relays_family(peer->family)) return drop(direction::up, reason::wrong_family);
+    if (!a.relays_family(peer->family)) return drop(a, direction::up, reason::wrong_family);
     const permission* allowed = a.find_permission(*peer);
-    if (allowed == nullptr || allowed->expires <= now) return drop(direction::up, reason::no_permission);
+    if (allowed == nullptr || allowed->expires <= now) return drop(a, direction::up, reason::no_permission);
     const bool judge = allowed->port_matters || peer->port == 0; // elsewhere every port is as good as the next
-    if (judge && !judge_peer(options_.peers, *peer, false).allowed) return drop(direction::up, reason::peer_denied);
+    if (judge) {
+        const peer_judgement judgement = judge_peer(options_.peers, *peer, false);
+        if (!judgement.allowed) return drop(a, direction::up, judgement.why());
+    }
 
     if (!admit(a, direction::up, data->size(), now)) return;
     out.send({.via = a.relayed(peer->family).id,
@@ -67,7 +70,7 @@ void relay::state::data_indication(allocation& a, const transport_address& peer,
     const std::size_t head_size = stun::header_size + peer_attribute + 4;
     const std::size_t pad = padding_of(data.size());
     const std::size_t largest = is_stream(a.client.via) ? stun::header_size + 65535 : largest_datagram;
-    if (head_size + data.size() + pad > largest) return drop(direction::down, reason::too_big);
+    if (head_size + data.size() + pad > largest) return drop(a, direction::down, reason::too_big);
     if (!admit(a, direction::down, data.size(), now)) return;
 
     const std::span<std::byte> head = out.scratch(head_size);

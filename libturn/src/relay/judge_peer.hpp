@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "turn/peer_policy.hpp"
+#include "turn/reason.hpp"
 
 namespace turn {
 
@@ -16,6 +17,11 @@ struct peer_judgement {
     bool has_prefix = false;
     bool of_embedded = false; ///< the range is one of the IPv4 address inside a NAT64 address
 
+    /// Denied or not: one of our relay addresses on a port that is no relay port.
+    bool outside_range = false;
+
+    /// Why a peer is refused. Precondition: it is.
+    [[nodiscard]] reason why() const noexcept { return outside_range ? reason::outside_range : reason::peer_denied; }
     /// The rule in words, e.g. "private 10.0.0.0/8".
     [[nodiscard]] std::string to_string() const;
 };

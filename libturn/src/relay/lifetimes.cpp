@@ -1,5 +1,6 @@
 /// What ends when: allocations family by family, permissions, channels, pending look-ups.
 
+#include "relay/judge_allocation.hpp"
 #include "relay/state.hpp"
 
 namespace turn {
@@ -20,7 +21,15 @@ allocation_info relay::state::describe(const allocation& a) const noexcept {
             .relayed_additional = ipv4.exists() && ipv6.exists() ? ipv6.advertised : transport_address{},
             .username = a.username,
             .realm = listener.realm,
-            .protocol = listener.protocol};
+            .protocol = listener.protocol,
+            .peers = {a.peers.begin(), a.peers.end()}};
+}
+
+usage relay::state::usage_of(const allocation& a, time_point now) const noexcept {
+    usage used = a.used;
+    used.age = std::chrono::duration_cast<std::chrono::seconds>(now - a.created);
+    used.verdict = judge_allocation(used, a.books);
+    return used;
 }
 
 /// RFC 8656, 8.1: what belongs to this family goes, what belongs to the other stays.
@@ -41,11 +50,7 @@ void relay::state::end_family(slot s, address_family f, outbox& out) noexcept {
 void relay::state::end_allocation(slot s, allocation_end why, time_point now, outbox& out) noexcept {
     allocation& a = allocations_[s];
     const std::size_t transport = transport_of(a.listener);
-    if (services_.events != nullptr) {
-        usage used = a.used;
-        used.age = std::chrono::duration_cast<std::chrono::seconds>(now - a.created);
-        services_.events->allocation_ended(describe(a), used, why);
-    }
+    if (services_.events != nullptr) services_.events->allocation_ended(describe(a), usage_of(a, now), why);
     end_family(s, address_family::ipv4, out);
     end_family(s, address_family::ipv6, out);
     deadlines_.remove(deadline_of(s));

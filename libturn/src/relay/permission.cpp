@@ -1,18 +1,31 @@
 /// CreatePermission: RFC 8656, 10.2, and what permissions are made of (9).
 
 #include <algorithm>
+#include <new>
 
 #include "relay/judge_peer.hpp"
 #include "relay/state.hpp"
 
 namespace turn {
 
+void allocation::remember_peer(const transport_address& peer) noexcept try {
+    for (transport_address& known : peers) {
+        if (!known.same_ip(peer) || (known.port != 0 && peer.port != 0 && known.port != peer.port)) continue;
+        if (known.port == 0) known = peer;
+        return;
+    }
+    if (peers.size() < allocation_info::most_peers) return peers.push_back(peer);
+    peers.begin()[oldest_peer] = peer;
+    oldest_peer = static_cast<std::uint8_t>((oldest_peer + 1U) % allocation_info::most_peers);
+} catch (const std::bad_alloc&) { // then the log does not name it
+}
+
 outcome relay::state::may_reach(const allocation& a, const transport_address& peer, bool any_port) {
     if (!a.relays[family_index(peer.family)].exists()) return {.code = 443, .why = reason::wrong_family, .peer = peer};
     const peer_judgement judgement = judge_peer(options_.peers, peer, any_port);
     if (!judgement.allowed) {
         rule_ = judgement.to_string();
-        return {.code = 403, .why = reason::peer_denied, .peer = peer, .rule = rule_};
+        return {.code = 403, .why = judgement.why(), .peer = peer, .rule = rule_};
     }
     if (services_.events != nullptr && !services_.events->may_reach(describe(a), peer))
         return {.code = 403, .why = reason::peer_denied, .peer = peer, .rule = "observer"};
@@ -28,6 +41,7 @@ void relay::state::purge_expired(allocation& a, time_point now) noexcept {
 /// 300 s from now, not from the old expiry: RFC 8656, 9. Precondition: room for one more.
 void relay::state::install_permission(allocation& a, const transport_address& peer, time_point now) {
     const time_point expires = now + options_.permission_lifetime;
+    a.remember_peer(peer.with_port(0));
     if (permission* known = a.find_permission(peer)) {
         known->expires = expires;
         return;

@@ -50,6 +50,16 @@ void relay::state::drop(direction way, reason why) noexcept {
     ++books_.dropped[static_cast<std::size_t>(way)][static_cast<std::size_t>(why)];
 }
 
+void relay::state::drop(allocation& a, direction way, reason why) noexcept {
+    a.books.drop(way, why);
+    drop(way, why);
+}
+
+void relay::state::drop(slot s, direction way, reason why) noexcept {
+    if (s != request::no_slot) allocations_[s].books.drop(way, why);
+    drop(way, why);
+}
+
 relay::state::slot relay::state::find(const five_tuple& tuple) const noexcept {
     return by_tuple_.find(hash_(tuple), [&](slot s) { return allocations_[s].client == tuple; });
 }
@@ -105,7 +115,7 @@ void relay::state::from_client(const packet& p, bytes segment, std::uint32_t lis
     case kind::stun:
         return stun_message(p, segment, listener, found, now, out);
     case kind::neither:
-        return drop(direction::up, reason::malformed);
+        return drop(found, direction::up, reason::malformed);
     }
 }
 
@@ -114,12 +124,12 @@ void relay::state::channel_data_up(bytes segment, slot s, time_point now, outbox
     if (s == request::no_slot) return drop(direction::up, reason::no_allocation);
     const auto message = channel_data::parse(segment);
     if (!message) {
-        return drop(direction::up, message.error() == errc::truncated ? reason::truncated_data : reason::malformed);
+        return drop(s, direction::up, message.error() == errc::truncated ? reason::truncated_data : reason::malformed);
     }
     allocation& a = allocations_[s];
     const channel* c = a.find_channel(message->number);
-    if (c == nullptr || c->expires <= now) return drop(direction::up, reason::no_channel);
-    if (message->payload.size() > largest_datagram) return drop(direction::up, reason::too_big); // a stream's may be
+    if (c == nullptr || c->expires <= now) return drop(a, direction::up, reason::no_channel);
+    if (message->payload.size() > largest_datagram) return drop(a, direction::up, reason::too_big); // a stream's may be
 
     if (!admit(a, direction::up, message->payload.size(), now)) return;
     out.send({.via = a.relayed(c->peer.family).id, .to = c->peer, .body = message->payload, .way = direction::up});
@@ -128,15 +138,15 @@ void relay::state::channel_data_up(bytes segment, slot s, time_point now, outbox
 void relay::state::stun_message(const packet& p, bytes segment, std::uint32_t listener, slot& found, time_point now,
                                 outbox& out) {
     const auto message = stun::message_view::parse(segment);
-    if (!message) return drop(direction::up, reason::malformed);
+    if (!message) return drop(found, direction::up, reason::malformed);
     if (message->has_fingerprint() && !message->check_fingerprint())
-        return drop(direction::up, reason::fingerprint_mismatch);
+        return drop(found, direction::up, reason::fingerprint_mismatch);
 
     using stun::message_class;
     using stun::method;
     const method m = message->method();
     if (message->cls() == message_class::indication) return indication(*message, found, now, out);
-    if (message->cls() != message_class::request) return drop(direction::up, reason::unexpected_class);
+    if (message->cls() != message_class::request) return drop(found, direction::up, reason::unexpected_class);
 
     request r{.message = *message,
               .tuple = {p.via, p.from},
@@ -160,9 +170,9 @@ void relay::state::stun_message(const packet& p, bytes segment, std::uint32_t li
         return;
     case method::send:
     case method::data:
-        return drop(direction::up, reason::unexpected_class);
+        return drop(found, direction::up, reason::unexpected_class);
     }
-    drop(direction::up, reason::unknown_method);
+    drop(found, direction::up, reason::unknown_method);
 }
 
 /// RFC 8489, 6.3.2: never answered.
@@ -172,7 +182,7 @@ void relay::state::indication(const stun::message_view& message, slot s, time_po
         if (!options_.relaying) return drop(direction::up, reason::relay_disabled);
         return send_indication(message, s, now, out);
     case stun::method::binding:
-        if (message.unknown_required({}) != 0) return drop(direction::up, reason::unknown_attribute);
+        if (message.unknown_required({}) != 0) return drop(s, direction::up, reason::unknown_attribute);
         ++books_.absorbed;
         return;
     case stun::method::data:
@@ -180,9 +190,9 @@ void relay::state::indication(const stun::message_view& message, slot s, time_po
     case stun::method::refresh:
     case stun::method::create_permission:
     case stun::method::channel_bind:
-        return drop(direction::up, reason::unexpected_class);
+        return drop(s, direction::up, reason::unexpected_class);
     }
-    drop(direction::up, reason::unknown_method);
+    drop(s, direction::up, reason::unknown_method);
 }
 
 /// RFC 8489, 6.3.1.1.
@@ -196,14 +206,14 @@ outcome relay::state::binding(const request& r, reply& content) {
 void relay::state::from_peer(const packet& p, bytes segment, const socket_entry& socket, time_point now, outbox& out) {
     allocation& a = allocations_[socket.index];
     const permission* allowed = a.find_permission(p.from);
-    if (allowed == nullptr || allowed->expires <= now) return drop(direction::down, reason::no_permission);
+    if (allowed == nullptr || allowed->expires <= now) return drop(a, direction::down, reason::no_permission);
 
     const channel* c = a.find_channel(p.from);
     if (c == nullptr || c->expires <= now) return data_indication(a, p.from, segment, now, out);
 
     const bool stream = is_stream(a.client.via);
     if (!stream && segment.size() + channel_data_header_size > largest_datagram)
-        return drop(direction::down, reason::too_big);
+        return drop(a, direction::down, reason::too_big);
     if (!admit(a, direction::down, segment.size(), now)) return;
     const auto header = channel_data_header(c->number, static_cast<std::uint16_t>(segment.size()));
     const std::span<std::byte> head = out.scratch(header.size());
@@ -309,7 +319,8 @@ bool relay::end_allocations_of(std::string_view realm, std::string_view username
                                outbox& out) noexcept {
     for (state::slot s = 0; s < state_->allocations_.end(); ++s) {
         const allocation* a = state_->allocations_.find(s);
-        if (a == nullptr || a->username != username || state_->listeners_[a->listener].realm != realm) continue;
+        if (a == nullptr || (a->username != username && a->account != username)) continue;
+        if (state_->listeners_[a->listener].realm != realm) continue;
         if (!out.has_room()) return true;
         state_->end_allocation(s, allocation_end::user_removed, now, out);
     }

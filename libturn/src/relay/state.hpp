@@ -88,11 +88,14 @@ struct relay::state {
     void indication(const stun::message_view&, slot, time_point now, outbox&);
     void from_peer(const packet&, bytes segment, const socket_entry&, time_point now, outbox&);
     void drop(direction, reason) noexcept;
+    /// Likewise, in the allocation's books, too. `slot` may be no_slot.
+    void drop(allocation&, direction, reason) noexcept;
+    void drop(slot, direction, reason) noexcept;
     /// Books one datagram with `size` bytes of application data: as relayed, for the allocation and for the relay, or
     /// as dropped because it is over the allocation's bandwidth. Returns whether it is to be relayed.
     [[nodiscard]] bool admit(allocation& a, direction way, std::size_t size, time_point now) noexcept {
         if (!bandwidth_.spend(a.bandwidth[static_cast<std::size_t>(way)], size, now)) {
-            drop(way, reason::bandwidth);
+            drop(a, way, reason::bandwidth);
             return false;
         }
         const bool up = way == direction::up;
@@ -149,6 +152,11 @@ struct relay::state {
     void lookup_timed_out(lookup_table::index, time_point now, outbox&) noexcept;
     void tick(time_point now, outbox&) noexcept;
     [[nodiscard]] allocation_info describe(const allocation&) const noexcept;
+    [[nodiscard]] usage usage_of(const allocation&, time_point now) const noexcept;
+
+    // report.cpp: what the outside may know of allocations
+    [[nodiscard]] bool fits(const allocation&, const allocation_filter&) const noexcept;
+    [[nodiscard]] allocation_report report_of(const allocation&, time_point now) const;
     [[nodiscard]] std::chrono::seconds granted_lifetime(std::optional<std::chrono::seconds> wanted) const noexcept;
 
     // permission.cpp, also used by channel_bind

@@ -11,6 +11,7 @@
 #include "base/few.hpp"
 #include "base/index_table.hpp"
 #include "base/mix.hpp"
+#include "relay/allocation_books.hpp"
 #include "relay/bandwidth_limit.hpp"
 #include "turn/observer.hpp"
 #include "turn/packet.hpp"
@@ -84,6 +85,11 @@ struct alignas(64) allocation {
     std::uint16_t additional_family_error = 0; ///< ADDRESS-ERROR-CODE of a dual request that was half met
     address_family additional_family_missing{};
 
+    // For diagnosis.
+    allocation_books books{};
+    few<transport_address> peers{}; ///< see allocation_info::peers
+    std::uint8_t oldest_peer = 0;   ///< index: the one that makes room when there are most_peers
+
     [[nodiscard]] relayed_transport_address& relayed(address_family f) noexcept { return relays[family_index(f)]; }
     [[nodiscard]] bool relays_family(address_family f) const noexcept { return relays[family_index(f)].exists(); }
     [[nodiscard]] bool relays_anything() const noexcept { return relays[0].exists() || relays[1].exists(); }
@@ -103,6 +109,14 @@ struct alignas(64) allocation {
             if (c.peer == peer) return &c;
         return nullptr;
     }
+    [[nodiscard]] time_point expires() const noexcept {
+        time_point last = time_point::min();
+        for (const auto& r : relays)
+            if (r.exists()) last = std::max(last, r.expires);
+        return last;
+    }
+    /// Remembers a peer for diagnosis; one with a port (a channel's) replaces the mere address.
+    void remember_peer(const transport_address& peer) noexcept;
     /// When the first of all its timers ends.
     [[nodiscard]] time_point next_deadline() const noexcept {
         time_point next = time_point::max();

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <sched.h>
 #include <system_error>
 
 #include "net/interfaces.hpp"
+#include "server/allocation_search.hpp"
 #include "server/capacity.hpp"
 #include "server/certificate_watch.hpp"
 #include "server/listeners.hpp"
@@ -21,6 +23,8 @@ namespace {
 constexpr unsigned most_threads = 256;
 /// Descriptors of a shard beside its sockets: an epoll set, a bell and an alarm clock.
 constexpr std::size_t descriptors_per_shard = 3;
+/// How long an application waits for shards that do not answer.
+constexpr std::chrono::seconds patience_with_shards{1};
 constexpr std::size_t longest_realm = 509; ///< bytes, RFC 8489, 14.9
 /// With it a challenge is just three times the usual 28-byte Allocate over IPv4, headers included.
 constexpr std::size_t longest_thrifty_realm = 72;
@@ -76,6 +80,10 @@ struct server::impl {
     std::optional<start_error> find_relays(const server_options&, net::packet_io&);
     std::optional<start_error> make_sockets(const server_options&, std::vector<shard_sockets>&);
     void start_shards(const server_options&, std::vector<shard_sockets>, const std::vector<listener_group>&);
+    /// The shard that gave out this id, if any did.
+    [[nodiscard]] shard& shard_of(allocation_id id) const noexcept {
+        return *shards[(static_cast<std::uint64_t>(id) - 1) % shards.size()];
+    }
     relay_options options_of_a_shard(const server_options&, std::size_t shard_count) const;
 };
 
@@ -212,6 +220,29 @@ void server::stop_accepting() {
 
 void server::end_allocations_of(std::string_view realm, std::string_view username) {
     for (const auto& s : impl_->shards) s->end_allocations_of(std::string(realm), std::string(username));
+}
+
+bool server::end_allocation(allocation_id id) {
+    const auto search = std::make_shared<allocation_search>(allocation_filter{.id = id}, 1, 1);
+    impl_->shard_of(id).end_allocation(id, std::make_shared<allocation_search::part>(search));
+    search->wait(patience_with_shards);
+    return search->ended();
+}
+
+std::vector<allocation_report> server::allocations(const allocation_filter& filter, std::size_t most) const {
+    const auto& shards = impl_->shards;
+    const auto search = std::make_shared<allocation_search>(filter, most, shards.size());
+    for (const auto& s : shards) s->search(std::make_shared<allocation_search::part>(search));
+    search->wait(patience_with_shards);
+    return search->take();
+}
+
+std::optional<allocation_report> server::allocation(allocation_id id) const {
+    const auto search = std::make_shared<allocation_search>(allocation_filter{.id = id}, 1, 1);
+    impl_->shard_of(id).search(std::make_shared<allocation_search::part>(search));
+    search->wait(patience_with_shards);
+    auto found = search->take();
+    return found.empty() ? std::nullopt : std::optional(std::move(found.front()));
 }
 
 void server::stop() {

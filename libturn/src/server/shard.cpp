@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -17,6 +18,9 @@ namespace {
 constexpr std::size_t outbox_size = 512;
 /// Batches of packets at most before everything else has its turn.
 constexpr int batches_between_looks = 16;
+/// Allocations looked at before packets have their turn again: some ten microseconds, and a tenth of a millisecond when
+/// all of them are reported.
+constexpr std::size_t places_at_a_time = 256;
 
 time_point read_clock() noexcept {
     return std::chrono::steady_clock::now();
@@ -73,6 +77,33 @@ void shard::end_allocations_of(std::string realm, std::string username) {
     });
 }
 
+void shard::search(std::shared_ptr<allocation_search::part> part) {
+    post([this, part = std::move(part)]() mutable {
+        allocation_search& whole = *part->whole;
+        if (whole.abandoned()) return;
+        try {
+            std::vector<allocation_report> some;
+            relay_.report(whole.filter, part->at, places_at_a_time, whole.most - part->found, read_clock(), some);
+            part->found += some.size();
+            if (!some.empty()) whole.hand_over(std::move(some));
+            if (!part->at.done) search(std::move(part));
+        } catch (const std::bad_alloc&) { // what was found so far is the answer
+        }
+    });
+}
+
+void shard::end_allocation(allocation_id id, std::shared_ptr<allocation_search::part> part) {
+    post([this, id, part = std::move(part)]() mutable {
+        const auto now = read_clock();
+        part->ended = relay_.end_allocation(id, part->at, places_at_a_time, now, out_);
+        carry_out(now);
+        try {
+            if (!part->at.done) end_allocation(id, std::move(part));
+        } catch (const std::bad_alloc&) { // then it was not found
+        }
+    });
+}
+
 void shard::stop() {
     post([this] { end_everything(); });
 }
@@ -91,11 +122,23 @@ void shard::end_everything() {
     sockets_.settle();
     if (streams_) streams_->close_all();
     ended_ = true;
+    refuse_tasks();
+}
+
+/// Whoever waits for one that was posted hears of its end.
+void shard::refuse_tasks() {
+    std::vector<std::function<void()>> undone;
+    {
+        const std::lock_guard lock(tasks_mutex_);
+        takes_tasks_ = false;
+        undone.swap(tasks_);
+    }
 }
 
 void shard::post(std::function<void()> task) {
     {
         const std::lock_guard lock(tasks_mutex_);
+        if (!takes_tasks_) return;
         tasks_.push_back(std::move(task));
     }
     bell_.ring();

@@ -14,6 +14,7 @@
 
 #include "net/stream_sockets.hpp"
 #include "net/wakeups.hpp"
+#include "server/allocation_search.hpp"
 #include "server/mailbox.hpp"
 #include "server/relay_sockets.hpp"
 #include "server/shared.hpp"
@@ -47,6 +48,9 @@ public:
 
     void stop_accepting();
     void end_allocations_of(std::string realm, std::string username);
+    /// Both look at a few allocations at a time, between batches, and let go of `part` when they are done.
+    void search(std::shared_ptr<allocation_search::part> part);
+    void end_allocation(allocation_id, std::shared_ptr<allocation_search::part> part);
     /// Ends every allocation and leaves the thread; does not wait for it.
     void stop();
     void join();
@@ -60,7 +64,7 @@ public:
     }
 
 private:
-    /// By any thread: `task` is done soon by this shard's.
+    /// By any thread: `task` is done soon by this shard's. Once everything has ended it is destroyed undone.
     void post(std::function<void()> task);
 
     void run();
@@ -71,6 +75,7 @@ private:
     void read_mail(time_point now);
     void tick(time_point now);
     void end_everything();
+    void refuse_tasks();
 
     /// What the relay put into the outbox: sends it and follows its orders, answers from the credential source
     /// included.
@@ -93,6 +98,7 @@ private:
     net::alarm_clock alarm_{};
     std::mutex tasks_mutex_{};
     std::vector<std::function<void()>> tasks_{}; ///< guarded by it
+    bool takes_tasks_ = true;                    ///< likewise
     bool ended_ = false;
     std::shared_ptr<mailbox> mail_; ///< shared with replies, which hold it weakly: they may outlive the shard
     std::vector<mailbox::letter> letters_{};
