@@ -1,15 +1,19 @@
 #include "daemon.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "admin_start.hpp"
+#include "client_count.hpp"
 #include "counters_file.hpp"
 #include "credential_directory.hpp"
 #include "event_log.hpp"
+#include "observer_list.hpp"
 #include "server_setup.hpp"
 #include "summary.hpp"
 #include "user_lookups.hpp"
@@ -72,10 +76,30 @@ std::unique_ptr<user_lookups> open_database(const std::string& path, const crede
                                           user_lookups_events{faulted, usable});
 }
 
+/// What the HTTP service asks of the server.
+admin_world world_of(const turn::server& server, const client_count& clients, const std::atomic<bool>& draining,
+                     std::chrono::system_clock::time_point started) {
+    return {.numbers =
+                [&, started] {
+                    return admin_numbers{.totals = server.totals(),
+                                         .description = server.description(),
+                                         .process = read_process_numbers(),
+                                         .active_clients = clients.value(),
+                                         .version = std::string(version),
+                                         .started = started,
+                                         .now = std::chrono::system_clock::now(),
+                                         .draining = draining.load()};
+                },
+            .draining = [&] { return draining.load(); }};
+}
+
 /// Starts a server, runs it to its end and takes it down. Returns how many allocations the end cut off, or nothing
 /// when it did not start.
 std::optional<std::size_t> run_server(settings& s, const blocked_signals& signals, logger& to) {
-    event_log events(to);
+    const auto started = std::chrono::system_clock::now();
+    event_log lines(to);
+    client_count clients;
+    observer_list events({&lines, &clients});
     const credential_directory directory(s);
     const auto database = open_database(s.user_database, directory, to);
     auto server = turn::server::start(
@@ -84,6 +108,9 @@ std::optional<std::size_t> run_server(settings& s, const blocked_signals& signal
         to.write(log_level::error, "not started", {{"why", server.error().what}});
         return {};
     }
+    std::atomic<bool> draining{false};
+    std::optional<http_service> admin;
+    if (!start_admin(s, world_of(*server, clients, draining, started), to, admin)) return {};
     if (database)
         database->watch_removals([&](const std::string& realm, const std::string& name) {
             if (!directory.has_user(realm, name)) server->end_allocations_of(realm, name);
@@ -92,12 +119,17 @@ std::optional<std::size_t> run_server(settings& s, const blocked_signals& signal
 
     const std::size_t left = serve({.next_signal = [&](auto timeout) { return signals.wait(timeout); },
                                     .now = [] { return std::chrono::steady_clock::now(); },
-                                    .stop_accepting = [&] { server->stop_accepting(); },
+                                    .stop_accepting =
+                                        [&] {
+                                            draining = true;
+                                            server->stop_accepting();
+                                        },
                                     .allocations = [&] { return server->allocation_count(); },
                                     .write_counters = [&] { write_counters(*server, s.counters_file, to); },
                                     .reload_certificates = [&] { return server->reload_certificates(); },
                                     .drain_timeout = s.drain_timeout},
                                    to);
+    admin.reset();                  // it asks the server
     if (database) database->stop(); // it knows the server
     server->stop();                 // the last counters tell whether everything was given back
     if (!s.counters_file.empty()) write_counters(*server, s.counters_file, to);

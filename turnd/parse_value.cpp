@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "printable.hpp"
 #include "turn/stun/credentials.hpp"
 
 namespace turnd {
@@ -186,6 +187,15 @@ parsed<turn::relay_address> parse_relay_address(std::string_view text) {
         return complaint{"the two addresses are of different families", "give IPv4 and IPv6 a relay address each"};
     relay.advertised = *advertised;
     return relay;
+}
+
+parsed<std::string> parse_socket_path(std::string_view text) {
+    constexpr std::size_t longest = 107; // unix(7): sun_path
+    if (text.size() > longest)
+        return complaint{fmt::format("the path is longer than {} bytes (unix(7))", longest), "choose a shorter one"};
+    if (!is_utf8(text) || has_control_characters(text))
+        return complaint{"the path has control characters or is not UTF-8", "write e.g. \"/run/turnd/turnd.sock\""};
+    return std::string(text);
 }
 
 parsed<turn::address_prefix> parse_prefix(std::string_view text) {

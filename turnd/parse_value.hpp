@@ -40,6 +40,9 @@ parsed<turn::transport_address> parse_listen_address(std::string_view text);
 /// "ADDR" or "ADDR=ADVERTISED", both of one family, without ports.
 parsed<turn::relay_address> parse_relay_address(std::string_view text);
 
+/// Where a unix socket is to be, or "" for nowhere: at most 107 bytes, no control characters.
+parsed<std::string> parse_socket_path(std::string_view text);
+
 /// "10.0.0.0/8" or a single address.
 parsed<turn::address_prefix> parse_prefix(std::string_view text);
 

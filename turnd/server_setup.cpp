@@ -35,6 +35,8 @@ turn::server_options server_options_of(const settings& s, turn::credential_sourc
     o.relay.peers.allow = s.allow_peers;
     o.relay.peers.deny = s.deny_peers;
 
+    if (s.status_listen) o.relay.peers.own_services.push_back(*s.status_listen);
+
     o.relay_addresses = s.relay_addresses;
     o.relay_port_min = s.relay_port_min;
     o.relay_port_max = s.relay_port_max;

@@ -80,6 +80,8 @@ struct settings {
     turn::net::backend backend{};
     std::chrono::seconds drain_timeout{};
     std::string counters_file{}; ///< empty: none
+    std::string admin_socket{};  ///< path; empty: none
+    std::optional<turn::transport_address> status_listen{};
     turnd::log_level log_level{};
     turnd::log_format log_format{};
     turnd::log_addresses log_addresses{};
