@@ -5,6 +5,7 @@ namespace turnctl {
 std::vector<verb> add_verbs(CLI::App& app) {
     return {
         add_credential(app),
+        add_check(app),
     };
 }
 

@@ -3,7 +3,7 @@ other_name=relay.e2e.example
 
 # signed KEY CERTIFICATE SUBJECT OPTION...
 signed() {
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -config <(printf '[req]\ndistinguished_name = dn\n[dn]\n') \
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days "${days:-1}" -config <(printf '[req]\ndistinguished_name = dn\n[dn]\n') \
         -keyout "$1" -out "$2" -subj "/CN=$3" "${@:4}" 2>"$room/openssl.log" || { cat "$room/openssl.log" >&2; fail "no certificate for $3"; }
 }
 
