@@ -13,7 +13,9 @@
 #include "counters_file.hpp"
 #include "credential_directory.hpp"
 #include "event_log.hpp"
+#include "event_memory.hpp"
 #include "observer_list.hpp"
+#include "repeating.hpp"
 #include "server_setup.hpp"
 #include "summary.hpp"
 #include "user_lookups.hpp"
@@ -98,8 +100,10 @@ admin_world world_of(const turn::server& server, const client_count& clients, co
 std::optional<std::size_t> run_server(settings& s, const blocked_signals& signals, logger& to) {
     const auto started = std::chrono::system_clock::now();
     event_log lines(to);
+    event_memory memory;
     client_count clients;
-    observer_list events({&lines, &clients});
+    observer_list events({&lines, &memory, &clients});
+    const repeating summaries(std::chrono::seconds{5}, [&] { lines.say_due(); });
     const credential_directory directory(s);
     const auto database = open_database(s.user_database, directory, to);
     auto server = turn::server::start(

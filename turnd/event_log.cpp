@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <string>
+#include <utility>
 
 namespace turnd {
 namespace {
@@ -87,6 +88,11 @@ std::string_view name_of(turn::allocation_end how) noexcept {
 }
 
 event_log::~event_log() {
+    try {
+        say(repeated_.rest());
+    } catch (...) {
+        // Out of memory for log lines at the end.
+    }
     say_held_back("refusals", refusals_.held_back());
     say_held_back("new relays", created_.held_back());
     say_held_back("ended relays", ended_.held_back());
@@ -98,7 +104,7 @@ void event_log::say_held_back(std::string_view what, std::uint64_t lines) noexce
 
 void event_log::allocation_created(const turn::allocation_info& a) noexcept try {
     if (!log_.wants(log_level::debug)) return;
-    const auto held_back = created_.take(std::chrono::steady_clock::now());
+    const auto held_back = created_.take(now_());
     if (!held_back) return;
     say_held_back("new relays", *held_back);
     const std::string server = a.server.to_string();
@@ -120,7 +126,7 @@ void event_log::allocation_created(const turn::allocation_info& a) noexcept try 
 void event_log::allocation_ended(const turn::allocation_info& a, const turn::usage& used,
                                  turn::allocation_end how) noexcept try {
     if (!log_.wants(log_level::info)) return;
-    const auto held_back = ended_.take(std::chrono::steady_clock::now());
+    const auto held_back = ended_.take(now_());
     if (!held_back) return;
     say_held_back("ended relays", *held_back);
     const std::string relayed = a.relayed.to_string();
@@ -157,23 +163,43 @@ void event_log::certificates_changed(const turn::transport_address& listener, st
 void event_log::request_refused(const turn::refusal& r) noexcept try {
     const log_level level = level_of(r.why);
     if (!log_.wants(level)) return;
-    const auto held_back = refusals_.take(std::chrono::steady_clock::now());
-    if (!held_back) return;
-    say_held_back("refusals", *held_back);
-    field expired{"expired-for-seconds"};
-    if (r.why == turn::reason::expired) expired.value = whole(r.expired_for);
-    log_.write(level, "request refused",
-               {{"reason", turn::name(r.why)},
-                {"method", name_of(r.method)},
-                {"code", std::uint64_t{r.code}},
-                {"client", address_of_somebody{r.client}},
-                {"user", r.username},
-                {"realm", r.realm},
-                {"peer", address_of_somebody{r.peer}},
-                {"rule", r.rule},
-                expired});
+    remembered_event e = event_of(r, std::chrono::system_clock::now());
+    if (level == log_level::debug) return say(e);
+    say(repeated_.take(std::move(e), now_()));
 } catch (...) {
     // As above.
+}
+
+void event_log::say_due() noexcept try { say(repeated_.due(now_())); } catch (...) {
+    // As above.
+}
+
+void event_log::say(const std::vector<remembered_event>& refusals) noexcept {
+    for (const remembered_event& e : refusals) say(e);
+}
+
+void event_log::say(const remembered_event& e) noexcept {
+    const auto held_back = refusals_.take(now_());
+    if (!held_back) return;
+    say_held_back("refusals", *held_back);
+    field expired{"expired-for-seconds"}, times{"times"}, within{"within-seconds"};
+    if (e.why == turn::reason::expired) expired.value = whole(e.expired_for);
+    if (e.times > 1) {
+        times.value = e.times;
+        within.value = whole(std::chrono::ceil<std::chrono::seconds>(e.last - e.first));
+    }
+    log_.write(level_of(e.why), "request refused",
+               {{"reason", turn::name(e.why)},
+                {"method", name_of(e.method)},
+                {"code", std::uint64_t{e.code}},
+                {"client", address_of_somebody{e.client}},
+                {"user", e.user},
+                {"realm", e.realm},
+                {"peer", address_of_somebody{e.peer}},
+                {"rule", e.rule},
+                expired,
+                times,
+                within});
 }
 
 } // namespace turnd

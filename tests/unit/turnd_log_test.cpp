@@ -326,10 +326,15 @@ TEST_CASE("turnd: certificates that changed are logged and those that cannot be 
                              "why=\"key.pem: does not belong to it\""));
 }
 
-TEST_CASE("turnd: a flood of refusals becomes a few lines and a count") {
+TEST_CASE("turnd: a flood of refusals of ever new users becomes a few lines and a count") {
     constexpr std::size_t flood = 5000;
     const auto lines = said_by(log_level::info, log_format::json, [](event_log& events) {
-        for (std::size_t i = 0; i < flood; ++i) events.request_refused(refused(turn::reason::bad_password, 401));
+        for (std::size_t i = 0; i < flood; ++i) {
+            const std::string user = "user" + std::to_string(i);
+            turn::refusal r = refused(turn::reason::unknown_user, 401);
+            r.username = user;
+            events.request_refused(r);
+        }
     });
     std::uint64_t written = 0;
     std::uint64_t counted = 0;
@@ -343,4 +348,113 @@ TEST_CASE("turnd: a flood of refusals becomes a few lines and a count") {
     CHECK(written + counted == flood);
     CHECK(written >= event_log::refusals_per_second);
     CHECK(written < flood / 2); // as many seconds as this test may take, and more
+}
+
+namespace {
+
+/// An event log whose clock stands still until it is moved.
+struct slow_days {
+    memory kept{};
+    std::chrono::steady_clock::time_point clock{1000s};
+
+    std::vector<nlohmann::json> lines(const std::function<void(event_log&)>& happening) {
+        {
+            logger to(log_level::info, log_format::json, kept.sink());
+            event_log events(to, [this] { return clock; });
+            happening(events);
+        }
+        std::vector<nlohmann::json> parsed;
+        for (const std::string& line : kept.lines) parsed.push_back(nlohmann::json::parse(line));
+        return parsed;
+    }
+};
+
+} // namespace
+
+TEST_CASE("turnd: a failure that repeats is told at once and then once a minute with its number") {
+    slow_days days;
+    const auto lines = days.lines([&](event_log& events) {
+        for (int second = 0; second < 120; ++second, days.clock += 1s) {
+            events.request_refused(refused(turn::reason::bad_password, 401));
+            events.say_due();
+        }
+    });
+    REQUIRE(lines.size() == 3);
+    CHECK(!lines[0].contains("times"));
+    CHECK(lines[1]["times"] == 60); // the seconds 1 to 60
+    CHECK(lines[2]["times"] == 59); // the rest is told at the end
+    for (const auto& line : lines) {
+        CHECK(line["message"] == "request refused");
+        CHECK(line["reason"] == "bad-password");
+        CHECK(line["user"] == "ann");
+        CHECK(line["client"] == "192.0.2.7:4444");
+    }
+}
+
+TEST_CASE("turnd: the summary of repeated failures comes though nothing else happens") {
+    slow_days days;
+    (void)days.lines([&](event_log& events) {
+        for (int i = 0; i < 3; ++i) events.request_refused(refused(turn::reason::bad_password, 401));
+        days.clock += 59s;
+        events.say_due();
+        days.clock += 1s;
+        events.say_due(); // two more
+        days.clock += 60s;
+        events.say_due();                                                 // nothing more: forgotten
+        events.request_refused(refused(turn::reason::bad_password, 401)); // and told at once when it comes again
+    });
+    REQUIRE(days.kept.lines.size() == 3);
+    CHECK(!contains(days.kept.lines[0], "times"));
+    CHECK(contains(days.kept.lines[1], "\"times\":2"));
+    CHECK(!contains(days.kept.lines[2], "times"));
+}
+
+TEST_CASE("turnd: failures of other users and addresses and reasons are told at once") {
+    slow_days days;
+    const auto lines = days.lines([&](event_log& events) {
+        turn::refusal r = refused(turn::reason::bad_password, 401);
+        events.request_refused(r);
+        r.client.port = 5555; // the same address
+        events.request_refused(r);
+        r.client = address("192.0.2.8:4444");
+        events.request_refused(r);
+        r.username = "bob";
+        events.request_refused(r);
+        r.why = turn::reason::expired;
+        events.request_refused(r);
+    });
+    REQUIRE(lines.size() == 5);
+    CHECK(lines[1]["client"] == "192.0.2.8:4444");
+    CHECK(lines[2]["user"] == "bob");
+    CHECK(lines[3]["reason"] == "expired");
+    CHECK(lines[4]["client"] == "192.0.2.7:5555"); // the one that was held back, at the end
+}
+
+TEST_CASE("turnd: more failures than the digest tells apart are told rather than forgotten") {
+    refusal_digest digest(2);
+    const std::chrono::steady_clock::time_point now{1000s};
+    const auto by = [](std::string_view user) {
+        turn::refusal r = refused(turn::reason::bad_password, 401);
+        r.username = user;
+        return event_of(r, when);
+    };
+    CHECK(digest.take(by("ann"), now).size() == 1);
+    CHECK(digest.take(by("ann"), now).empty());
+    CHECK(digest.take(by("ann"), now).empty());
+    CHECK(digest.take(by("bob"), now).size() == 1);
+    const auto said = digest.take(by("eve"), now); // in ann's place
+    REQUIRE(said.size() == 2);
+    CHECK(said[0].user == "ann");
+    CHECK(said[0].times == 2);
+    CHECK(said[1].user == "eve");
+    CHECK(digest.rest().empty());
+}
+
+TEST_CASE("turnd: a login as it should be leaves nothing in the log at its usual level") {
+    const auto lines = said_by(log_level::info, log_format::text, [](event_log& events) {
+        events.request_refused(refused(turn::reason::first_challenge, 401));
+        events.request_refused(refused(turn::reason::stale_nonce, 438));
+        events.allocation_created({.id = turn::allocation_id{7}, .username = "ann"});
+    });
+    CHECK(lines.empty());
 }
