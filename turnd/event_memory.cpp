@@ -23,7 +23,7 @@ bool alike(const remembered_event& a, const remembered_event& b) noexcept {
     case remembered_event::kind::relay_begun:
         return true;
     case remembered_event::kind::relay_ended:
-        return a.how == b.how;
+        return a.how == b.how && a.used.verdict == b.used.verdict;
     }
     return false;
 }

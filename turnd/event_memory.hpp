@@ -44,7 +44,7 @@ struct remembered_event {
     // relay_begun, relay_ended
     turn::transport protocol{};
     turn::transport_address relayed{};
-    turn::usage used{};
+    turn::usage used{}; ///< with the verdict
     turn::allocation_end how{};
 };
 

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <utility>
+#include <vector>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -69,6 +70,12 @@ std::string shown(const address_of_somebody& somebody, const address_names* name
     return names == nullptr ? somebody.address.to_string() : names->name(somebody.address);
 }
 
+std::vector<std::string> shown(const addresses_of_somebody& several, const address_names* names) {
+    std::vector<std::string> all;
+    for (const turn::transport_address& address : several.addresses) all.push_back(shown({address}, names));
+    return all;
+}
+
 std::string text_line(log_level level, std::string_view message, std::initializer_list<field> fields,
                       std::chrono::system_clock::time_point when, const address_names* names) {
     std::string line = fmt::format("{} {:<7} {}", timestamp(when), word(level), printable(message));
@@ -81,6 +88,8 @@ std::string text_line(log_level level, std::string_view message, std::initialize
             line += std::to_string(*number);
         else if (const auto* somebody = std::get_if<address_of_somebody>(&f.value))
             line += shown(*somebody, names);
+        else if (const auto* several = std::get_if<addresses_of_somebody>(&f.value))
+            line += fmt::format("{}", fmt::join(shown(*several, names), ","));
         else
             line += std::get<bool>(f.value) ? "yes" : "no";
     }
@@ -102,6 +111,8 @@ std::string json_line(log_level level, std::string_view message, std::initialize
             value = *number;
         else if (const auto* somebody = std::get_if<address_of_somebody>(&f.value))
             value = shown(*somebody, names);
+        else if (const auto* several = std::get_if<addresses_of_somebody>(&f.value))
+            value = shown(*several, names);
         else
             value = std::get<bool>(f.value);
     }

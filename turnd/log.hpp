@@ -8,6 +8,7 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -26,17 +27,24 @@ struct address_of_somebody {
     [[nodiscard]] bool empty() const noexcept { return address.port == 0 && address.is_unspecified(); }
 };
 
+/// Several such. They outlive the line.
+struct addresses_of_somebody {
+    std::span<const turn::transport_address> addresses{};
+};
+
 /// One fact of a line. Texts may come from anybody: they are made printable. Without a value, and with an empty one,
 /// it is left out.
 struct field {
     std::string_view name{};
-    std::variant<std::monostate, std::string_view, std::uint64_t, bool, address_of_somebody> value{};
+    std::variant<std::monostate, std::string_view, std::uint64_t, bool, address_of_somebody, addresses_of_somebody>
+        value{};
 
     [[nodiscard]] bool empty() const noexcept {
         const auto* text = std::get_if<std::string_view>(&value);
         const auto* somebody = std::get_if<address_of_somebody>(&value);
+        const auto* several = std::get_if<addresses_of_somebody>(&value);
         return std::holds_alternative<std::monostate>(value) || (text != nullptr && text->empty()) ||
-               (somebody != nullptr && somebody->empty());
+               (somebody != nullptr && somebody->empty()) || (several != nullptr && several->addresses.empty());
     }
 };
 

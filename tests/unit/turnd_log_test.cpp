@@ -136,15 +136,16 @@ TEST_CASE("turnd: hashed addresses are the same name for the same address while 
 }
 
 TEST_CASE("turnd: with hashed addresses no line of an event holds a client's or a peer's address") {
-    const turn::allocation_info a{.id = turn::allocation_id{7},
-                                  .client = address("198.51.100.7:4444"),
-                                  .server = address("192.0.2.1:3478"),
-                                  .relayed = address("192.0.2.1:50000"),
-                                  .username = "ann",
-                                  .realm = "example.org"};
+    turn::allocation_info a{.id = turn::allocation_id{7},
+                            .client = address("198.51.100.7:4444"),
+                            .server = address("192.0.2.1:3478"),
+                            .relayed = address("192.0.2.1:50000"),
+                            .username = "ann",
+                            .realm = "example.org"};
     turn::refusal denied = refused(turn::reason::peer_denied, 403);
     denied.client = a.client;
     denied.peer = address("203.0.113.9:9");
+    a.peers = {&denied.peer, 1};
     for (const log_format format : {log_format::text, log_format::json}) {
         memory kept;
         {
@@ -281,15 +282,22 @@ TEST_CASE("turnd: each way a relay may end has a name") {
 }
 
 TEST_CASE("turnd: a relay's end is logged with what it carried and why it ended") {
-    const turn::allocation_info a{.id = turn::allocation_id{7},
-                                  .client = address("192.0.2.7:4444"),
-                                  .server = address("192.0.2.1:3478"),
-                                  .relayed = address("192.0.2.1:50000"),
-                                  .relayed_additional = address("[2001:db8::1]:50001"),
-                                  .username = "ann",
-                                  .realm = "example.org",
-                                  .protocol = turn::transport::tls};
-    const turn::usage used{.packets_up = 1, .bytes_up = 2, .packets_down = 3, .bytes_down = 4, .age = 61s};
+    turn::allocation_info a{.id = turn::allocation_id{7},
+                            .client = address("192.0.2.7:4444"),
+                            .server = address("192.0.2.1:3478"),
+                            .relayed = address("192.0.2.1:50000"),
+                            .relayed_additional = address("[2001:db8::1]:50001"),
+                            .username = "ann",
+                            .realm = "example.org",
+                            .protocol = turn::transport::tls};
+    const std::vector<turn::transport_address> peers{address("198.51.100.7:0"), address("198.51.100.8:4000")};
+    a.peers = peers;
+    const turn::usage used{.packets_up = 1,
+                           .bytes_up = 2,
+                           .packets_down = 3,
+                           .bytes_down = 4,
+                           .age = 61s,
+                           .verdict = turn::verdict::bandwidth};
     const auto lines = said_by(log_level::info, log_format::json, [&](event_log& events) {
         events.allocation_created(a); // debug
         events.allocation_ended(a, used, turn::allocation_end::expired);
@@ -304,6 +312,8 @@ TEST_CASE("turnd: a relay's end is logged with what it carried and why it ended"
     CHECK(line["relayed"] == "192.0.2.1:50000");
     CHECK(line["relayed-additional"] == "[2001:db8::1]:50001");
     CHECK(line["why"] == "expired");
+    CHECK(line["verdict"] == "bandwidth");
+    CHECK(line["peers"] == nlohmann::json{"198.51.100.7:0", "198.51.100.8:4000"});
     CHECK(line["seconds"] == 61);
     CHECK(line["packets-up"] == 1);
     CHECK(line["bytes-up"] == 2);
