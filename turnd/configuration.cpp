@@ -222,6 +222,10 @@ configuration load_configuration(layer flags, const environment& variables, cons
     return result;
 }
 
+configuration load_configuration(const configuration_sources& from) {
+    return load_configuration(from.flags, from.variables, from.default_file);
+}
+
 service service_of(const settings& s) {
     if (s.auth == auth_mode::credentials && has_credentials(s)) return service::relay_with_credentials;
     return s.allow_anonymous_relay ? service::relay_anonymously : service::stun_only;

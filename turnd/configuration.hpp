@@ -19,10 +19,18 @@ struct configuration {
     std::string file{};                  ///< the file that was read; empty: none
 };
 
+/// Where a configuration comes from. Kept as long as turnd runs: a reload reads it again.
+struct configuration_sources {
+    layer flags{};
+    environment variables{};
+    std::string default_file = default_config_file;
+};
+
 /// Merges flag > environment > file > default. Every layer is checked, also where a later one has the last word.
 /// `default_file` is read when no other is named and it exists.
 configuration load_configuration(layer flags, const environment&,
                                  const std::string& default_file = default_config_file);
+configuration load_configuration(const configuration_sources&);
 
 /// What a server does for its clients.
 enum class service : std::uint8_t {

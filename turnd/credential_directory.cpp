@@ -52,17 +52,42 @@ turn::credential_answer credential_directory::look_up(std::string_view username,
     return rest_.look_up(username, realm, now);
 }
 
-turn::credential_source source_of(const credential_directory& directory) {
+credential_changes credential_directory::changes_to(const credential_directory& next) const {
+    credential_changes changes;
+    users_.for_each([&](const std::string& realm, const std::string& name, const turn::stun::credential_key& key) {
+        const turn::stun::credential_key* const now = next.users_.find(realm, name);
+        if (now == nullptr || now->size != key.size || now->value != key.value) changes.ended.push_back({realm, name});
+    });
+    changes.new_secrets = next.rest_.secrets_missing_in(rest_);
+    return changes;
+}
+
+std::shared_ptr<const credential_directory> current_directory::now() const {
+    const std::lock_guard lock(mutex_);
+    return now_;
+}
+
+void current_directory::replace(std::shared_ptr<const credential_directory> next) {
+    const std::lock_guard lock(mutex_);
+    now_.swap(next); // the old one ends behind the lock
+}
+
+turn::credential_source source_of(const current_directory& directory) {
     return [&directory](std::string_view username, std::string_view realm, const turn::credential_reply& reply) {
-        reply(directory.look_up(username, realm, std::chrono::system_clock::now()));
+        reply(directory.now()->look_up(username, realm, std::chrono::system_clock::now()));
     };
 }
 
-turn::credential_source source_of(const credential_directory& directory, user_lookups& database) {
+turn::credential_source source_of(const current_directory& directory, user_lookups& database) {
     return [&](std::string_view username, std::string_view realm, turn::credential_reply reply) {
-        turn::credential_answer known = directory.look_up(username, realm, std::chrono::system_clock::now());
+        auto now = directory.now();
+        turn::credential_answer known = now->look_up(username, realm, std::chrono::system_clock::now());
         if (known.found) return reply(std::move(known));
-        database.ask(username, realm, std::move(known), std::move(reply));
+        const auto filled_up = [now = std::move(now), reply = std::move(reply)](turn::credential_answer answer) {
+            if (answer.found) answer.found->alternatives = now->decoys();
+            reply(std::move(answer));
+        };
+        database.ask(username, realm, std::move(known), filled_up);
     };
 }
 

@@ -2,14 +2,19 @@
 
 #include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
+
+#include <unistd.h>
+
+#include <fmt/format.h>
 
 #include "admin_start.hpp"
 #include "client_count.hpp"
+#include "control.hpp"
 #include "counters_file.hpp"
 #include "credential_directory.hpp"
 #include "event_log.hpp"
@@ -17,6 +22,7 @@
 #include "observer_list.hpp"
 #include "repeating.hpp"
 #include "server_setup.hpp"
+#include "service_manager.hpp"
 #include "summary.hpp"
 #include "user_lookups.hpp"
 #include "version.hpp"
@@ -26,28 +32,55 @@ namespace {
 
 constexpr std::chrono::milliseconds drain_poll{50};
 
-void reload(const serving& world, logger& to) {
-    const std::vector<std::string> errors = world.reload_certificates();
-    for (const std::string& error : errors)
-        to.write(log_level::warning, "certificates not reloaded; the old ones stay", {{"why", error}});
-    if (errors.empty())
-        to.write(log_level::info, "certificates are up to date; other changes to the configuration need a restart");
-}
+/// Waits for signals, and gives signs of life meanwhile.
+class patience {
+public:
+    explicit patience(const serving& world) : world_(world), next_beat_(world.now()) {}
+
+    /// Nothing: none came within `timeout`. Without one it waits for ever.
+    std::optional<signal_kind> next_signal(std::optional<std::chrono::milliseconds> timeout = {}) {
+        auto end = time_point::max();
+        if (timeout) end = world_.now() + *timeout;
+        for (;;) {
+            beat();
+            if (const auto signal = world_.next_signal(until(end))) return signal;
+            if (world_.now() >= end) return {};
+        }
+    }
+
+private:
+    using time_point = std::chrono::steady_clock::time_point;
+
+    void beat() {
+        if (!world_.watchdog_interval || world_.now() < next_beat_) return;
+        world_.watchdog();
+        next_beat_ = world_.now() + *world_.watchdog_interval;
+    }
+
+    std::optional<std::chrono::milliseconds> until(time_point end) const {
+        if (world_.watchdog_interval) end = std::min(end, next_beat_);
+        if (end == time_point::max()) return {};
+        return std::max(std::chrono::milliseconds{0}, std::chrono::ceil<std::chrono::milliseconds>(end - world_.now()));
+    }
+
+    const serving& world_;
+    time_point next_beat_;
+};
 
 /// Returns how many allocations were left.
-std::size_t drain(const serving& world, logger& to) {
+std::size_t drain(const serving& world, patience& wait, logger& to) {
     world.stop_accepting();
-    const auto deadline = world.now() + world.drain_timeout;
+    const std::chrono::seconds timeout = world.drain_timeout();
+    const auto deadline = world.now() + timeout;
     std::size_t left = world.allocations();
     to.write(log_level::info, "draining: no new allocations; a second signal ends at once",
-             {{"allocations", std::uint64_t{left}},
-              {"timeout-seconds", static_cast<std::uint64_t>(world.drain_timeout.count())}});
+             {{"allocations", std::uint64_t{left}}, {"timeout-seconds", static_cast<std::uint64_t>(timeout.count())}});
     while (left != 0 && world.now() < deadline) {
         const auto rest = std::chrono::ceil<std::chrono::milliseconds>(deadline - world.now());
-        const auto signal = world.next_signal(std::clamp(rest, std::chrono::milliseconds{1}, drain_poll));
+        const auto signal = wait.next_signal(std::clamp(rest, std::chrono::milliseconds{1}, drain_poll));
         if (signal == signal_kind::end) break;
         if (signal == signal_kind::write_counters) world.write_counters();
-        if (signal == signal_kind::reload) reload(world, to);
+        if (signal == signal_kind::reload) world.reload();
         left = world.allocations();
     }
     return left;
@@ -63,8 +96,7 @@ void write_counters(const turn::server& server, const std::string& path, logger&
 }
 
 /// The look-ups in the user database; nothing when there is none.
-std::unique_ptr<user_lookups> open_database(const std::string& path, const credential_directory& directory,
-                                            logger& to) {
+std::unique_ptr<user_lookups> open_database(const std::string& path, logger& to) {
     if (path.empty()) return {};
     const auto faulted = [&to, path](const database_error& error) {
         const complaint why = explain(error);
@@ -74,8 +106,7 @@ std::unique_ptr<user_lookups> open_database(const std::string& path, const crede
     const auto usable = [&to, path](std::uint64_t failed) {
         to.write(log_level::info, "user database is good", {{"file", path}, {"look-ups-failed", failed}});
     };
-    return std::make_unique<user_lookups>(user_lookups::options{.path = path, .decoys = directory.decoys()},
-                                          user_lookups_events{faulted, usable});
+    return std::make_unique<user_lookups>(user_lookups::options{.path = path}, user_lookups_events{faulted, usable});
 }
 
 /// What the HTTP service asks of the server.
@@ -95,68 +126,103 @@ admin_world world_of(const turn::server& server, const client_count& clients, co
             .draining = [&] { return draining.load(); }};
 }
 
+/// Feeds systemd's watchdog as long as every thread that relays does what it is asked.
+class life_sign {
+public:
+    life_sign(turn::server& server, const service_manager& manager, logger& to)
+        : server_(server), manager_(manager), log_(to) {}
+
+    void give() {
+        const bool alive = server_.alive();
+        if (alive) manager_.alive(fmt::format("{} allocations", server_.allocation_count()));
+        if (alive != was_alive_)
+            log_.write(alive ? log_level::info : log_level::error,
+                       alive ? "every thread answers again"
+                             : "a thread that relays does not answer; the watchdog is told no more that all is well");
+        was_alive_ = alive;
+    }
+
+private:
+    turn::server& server_;
+    const service_manager& manager_;
+    logger& log_;
+    bool was_alive_ = true;
+};
+
 /// Starts a server, runs it to its end and takes it down. Returns how many allocations the end cut off, or nothing
 /// when it did not start.
-std::optional<std::size_t> run_server(settings& s, const blocked_signals& signals, logger& to) {
+std::optional<std::size_t> run_server(settings& s, configuration_sources from, const blocked_signals& signals,
+                                      logger& to) {
     const auto started = std::chrono::system_clock::now();
     event_log lines(to);
     event_memory memory;
     client_count clients;
     observer_list events({&lines, &memory, &clients});
     const repeating summaries(std::chrono::seconds{5}, [&] { lines.say_due(); });
-    const credential_directory directory(s);
-    const auto database = open_database(s.user_database, directory, to);
+    current_directory directory(s);
+    const auto database = open_database(s.user_database, to);
     auto server = turn::server::start(
         server_options_of(s, database ? source_of(directory, *database) : source_of(directory), &events));
     if (!server) {
         to.write(log_level::error, "not started", {{"why", server.error().what}});
         return {};
     }
+    control operations(std::move(from), s, directory, to,
+                       {.end_allocations_of = [&](auto realm, auto name) { server->end_allocations_of(realm, name); },
+                        .reload_certificates = [&] { return server->reload_certificates(); },
+                        .drain = [] { ::kill(::getpid(), SIGUSR2); }});
     std::atomic<bool> draining{false};
     std::optional<http_service> admin;
     if (!start_admin(s, world_of(*server, clients, draining, started), to, admin)) return {};
     if (database)
         database->watch_removals([&](const std::string& realm, const std::string& name) {
-            if (!directory.has_user(realm, name)) server->end_allocations_of(realm, name);
+            if (!directory.now()->has_user(realm, name)) server->end_allocations_of(realm, name);
         });
     write_summary(to, s, server->description(), read_machine_limits());
+    const service_manager manager;
+    manager.ready("serving");
 
+    life_sign sign(*server, manager, to);
+    const auto stop_accepting = [&] {
+        draining = true;
+        manager.stopping("draining", operations.drain_timeout());
+        server->stop_accepting();
+    };
     const std::size_t left = serve({.next_signal = [&](auto timeout) { return signals.wait(timeout); },
                                     .now = [] { return std::chrono::steady_clock::now(); },
-                                    .stop_accepting =
-                                        [&] {
-                                            draining = true;
-                                            server->stop_accepting();
-                                        },
+                                    .stop_accepting = stop_accepting,
                                     .allocations = [&] { return server->allocation_count(); },
-                                    .write_counters = [&] { write_counters(*server, s.counters_file, to); },
-                                    .reload_certificates = [&] { return server->reload_certificates(); },
-                                    .drain_timeout = s.drain_timeout},
+                                    .write_counters = [&] { write_counters(*server, operations.counters_file(), to); },
+                                    .reload = [&] { operations.reload(); },
+                                    .drain_timeout = [&] { return operations.drain_timeout(); },
+                                    .watchdog = [&] { sign.give(); },
+                                    .watchdog_interval = service_manager::watchdog_interval()},
                                    to);
     admin.reset();                  // it asks the server
     if (database) database->stop(); // it knows the server
     server->stop();                 // the last counters tell whether everything was given back
-    if (!s.counters_file.empty()) write_counters(*server, s.counters_file, to);
+    if (const auto file = operations.counters_file(); !file.empty()) write_counters(*server, file, to);
     return left;
 }
 
 } // namespace
 
 std::size_t serve(const serving& world, logger& to) {
+    patience wait(world);
     for (;;) {
-        const auto signal = world.next_signal({});
-        if (signal == signal_kind::end) return drain(world, to);
+        const auto signal = wait.next_signal();
+        if (signal == signal_kind::end || signal == signal_kind::drain) return drain(world, wait, to);
         if (signal == signal_kind::write_counters) world.write_counters();
-        if (signal == signal_kind::reload) reload(world, to);
+        if (signal == signal_kind::reload) world.reload();
     }
 }
 
-int run(configuration c, const blocked_signals& signals) {
+int run(configuration c, configuration_sources from, const blocked_signals& signals) {
     logger to(c.settings.log_level, c.settings.log_format);
     to.set_addresses(c.settings.log_addresses);
     to.write(log_level::info, "turnd starts", {{"version", version}, {"configuration", c.file}});
     for (const std::string& warning : c.warnings) to.write(log_level::warning, warning);
-    const auto left = run_server(c.settings, signals, to);
+    const auto left = run_server(c.settings, std::move(from), signals, to);
     if (!left) return exit_not_started;
     to.write(log_level::info, "turnd ends",
              {{"allocations-left", std::uint64_t{*left}}, {"log-lines-lost", to.dropped()}});

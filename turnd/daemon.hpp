@@ -5,8 +5,6 @@
 #include <cstddef>
 #include <functional>
 #include <optional>
-#include <string>
-#include <vector>
 
 #include "configuration.hpp"
 #include "log.hpp"
@@ -21,12 +19,14 @@ struct serving {
     std::function<void()> stop_accepting;
     std::function<std::size_t()> allocations;
     std::function<void()> write_counters;
-    std::function<std::vector<std::string>()> reload_certificates; ///< what could not be used, in words
-    std::chrono::seconds drain_timeout{};
+    std::function<void()> reload;
+    std::function<std::chrono::seconds()> drain_timeout;
+    std::function<void()> watchdog;                               ///< a sign of life is due
+    std::optional<std::chrono::milliseconds> watchdog_interval{}; ///< nothing: it never is
 };
 
-/// Waits until SIGTERM or SIGINT, then drains: no new allocations, and the old ones may live on until drain_timeout or
-/// a second such signal. Returns how many were left.
+/// Waits until SIGTERM, SIGINT or a wish to drain, then drains: no new allocations, and the old ones may live on until
+/// drain_timeout, or until SIGTERM or SIGINT comes now. Returns how many were left.
 std::size_t serve(const serving&, logger&);
 
 /// Exit statuses: a contract with service managers and scripts.
@@ -34,8 +34,8 @@ inline constexpr int exit_good = 0;
 inline constexpr int exit_not_started = 1;
 inline constexpr int exit_bad_configuration = 2;
 
-/// Runs a server of this configuration until a signal ends it. Precondition: no problems in it. Returns the exit
-/// status.
-int run(configuration, const blocked_signals&);
+/// Runs a server of this configuration, which was read from there, until a signal ends it. Precondition: no problems in
+/// it. Returns the exit status.
+int run(configuration, configuration_sources, const blocked_signals&);
 
 } // namespace turnd

@@ -18,8 +18,8 @@ whole. Secrets: TURND_USER (one NAME:PASSWORD a line) or TURND_USER_FILE; TURND_
 user and rest-secret in $CREDENTIALS_DIRECTORY.
 
 Exit status: 0 after a proper end, 1 when the server could not start, 2 for a wrong flag or configuration.
-Signals: SIGTERM and SIGINT drain (a second one ends at once), SIGUSR1 writes the counters file, SIGHUP looks at the
-certificate files.)";
+Signals: SIGTERM and SIGINT drain (a second one ends at once), SIGUSR1 writes the counters file, SIGHUP reloads: flags
+and environment stay, the file and the files it names are read again.)";
 
 std::string description(const key& k) {
     std::string text(k.help);

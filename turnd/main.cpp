@@ -42,9 +42,12 @@ int start(int argc, char** argv) {
         fmt::print("{}", line.help);
         return turnd::exit_good;
     }
+    turnd::configuration_sources from;
     turnd::configuration c;
-    if (line.understood && line.what != turnd::command_line::verb::version)
-        c = turnd::load_configuration(std::move(line.flags), environment_of_process());
+    if (line.understood && line.what != turnd::command_line::verb::version) {
+        from = {std::move(line.flags), environment_of_process()};
+        c = turnd::load_configuration(from);
+    }
     c.problems.insert(c.problems.begin(), line.problems.begin(), line.problems.end());
     if (report(c.problems)) return turnd::exit_bad_configuration;
     if (line.what == turnd::command_line::verb::version) {
@@ -58,7 +61,7 @@ int start(int argc, char** argv) {
     }
     std::signal(SIGPIPE, SIG_IGN); // a log reader that went away must not end the relays
     const turnd::blocked_signals signals;
-    return turnd::run(std::move(c), signals);
+    return turnd::run(std::move(c), std::move(from), signals);
 }
 
 } // namespace

@@ -24,6 +24,12 @@ std::optional<time_limited_name> parse_time_limited_name(std::string_view userna
 rest_credentials::rest_credentials(std::vector<std::string> secrets, std::size_t allocation_limit)
     : secrets_(std::move(secrets)), allocation_limit_(allocation_limit) {}
 
+std::size_t rest_credentials::secrets_missing_in(const rest_credentials& other) const {
+    return static_cast<std::size_t>(std::count_if(secrets_.begin(), secrets_.end(), [&](const std::string& mine) {
+        return std::find(other.secrets_.begin(), other.secrets_.end(), mine) == other.secrets_.end();
+    }));
+}
+
 turn::credential_answer rest_credentials::look_up(std::string_view username, std::string_view realm,
                                                   std::chrono::system_clock::time_point now) const {
     const auto name = parse_time_limited_name(username);

@@ -31,6 +31,8 @@ public:
     [[nodiscard]] turn::credential_answer look_up(std::string_view username, std::string_view realm,
                                                   std::chrono::system_clock::time_point now) const;
     [[nodiscard]] std::size_t secret_count() const noexcept { return secrets_.size(); }
+    /// How many of these secrets `other` does not have.
+    [[nodiscard]] std::size_t secrets_missing_in(const rest_credentials& other) const;
 
 private:
     std::vector<std::string> secrets_;

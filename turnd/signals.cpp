@@ -6,7 +6,7 @@ namespace turnd {
 
 blocked_signals::blocked_signals() {
     ::sigemptyset(&set_);
-    for (const int number : {SIGTERM, SIGINT, SIGUSR1, SIGHUP}) ::sigaddset(&set_, number);
+    for (const int number : {SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP}) ::sigaddset(&set_, number);
     ::pthread_sigmask(SIG_BLOCK, &set_, &before_);
 }
 
@@ -32,6 +32,8 @@ std::optional<signal_kind> blocked_signals::wait(std::optional<std::chrono::mill
         return signal_kind::end;
     case SIGUSR1:
         return signal_kind::write_counters;
+    case SIGUSR2:
+        return signal_kind::drain;
     case SIGHUP:
         return signal_kind::reload;
     default:

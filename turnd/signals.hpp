@@ -7,10 +7,11 @@
 
 namespace turnd {
 
-enum class signal_kind { end, write_counters, reload };
+/// `drain` is what the process asks of itself (SIGUSR2): like the first `end`, but a second one changes nothing.
+enum class signal_kind { end, write_counters, reload, drain };
 
-/// SIGTERM, SIGINT, SIGUSR1 and SIGHUP from its making on. Make it before the first thread, which inherits the mask.
-/// Restores the mask when it ends.
+/// SIGTERM, SIGINT, SIGUSR1, SIGUSR2 and SIGHUP from its making on. Make it before the first thread, which inherits the
+/// mask. Restores the mask when it ends.
 class blocked_signals {
 public:
     blocked_signals();

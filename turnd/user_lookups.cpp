@@ -108,7 +108,6 @@ turn::credential_answer user_lookups::answer_of(const question& q) {
     if (!*keys) return q.otherwise;
     turn::credential known;
     known.key = (*keys)->md5;
-    known.alternatives = options_.decoys;
     return known;
 }
 

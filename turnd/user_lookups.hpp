@@ -35,8 +35,6 @@ public:
         std::chrono::milliseconds retry{250};     ///< a database that failed is left alone so long
         std::chrono::milliseconds removals{1000}; ///< how often removed users are looked for
         std::size_t queue = 4096;                 ///< look-ups that may wait
-        /// Keys that nobody knows, in the answer beside the user's: as many as there are in everybody's.
-        std::vector<turn::stun::credential_key> decoys{};
     };
     struct counts {
         std::uint64_t answered = 0;    ///< with a user, or that there is none

@@ -22,6 +22,12 @@ public:
     /// first, so that a client which skips that step is not a stranger.
     [[nodiscard]] const turn::stun::credential_key* find(std::string_view realm, std::string_view name) const;
     [[nodiscard]] std::size_t size() const noexcept; ///< users, each realm counted
+    /// Calls `found(realm, name, key)` for everybody.
+    template <class Function>
+    void for_each(Function found) const {
+        for (const auto& [realm, users] : realms_)
+            for (const auto& [name, key] : users) found(realm, name, key);
+    }
 
 private:
     struct text_hash {

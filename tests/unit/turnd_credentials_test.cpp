@@ -192,7 +192,7 @@ TEST_CASE("turnd: the credential source answers at once") {
     s.realm = "r";
     s.listeners = {{}};
     s.users = {{"ann", "secret"}};
-    const credential_directory directory(s);
+    const current_directory directory(s);
     int answers = 0;
     source_of(directory)("ann", "r", [&](const turn::credential_answer& answer) {
         ++answers;

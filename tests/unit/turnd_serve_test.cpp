@@ -24,7 +24,8 @@ struct script {
     int stops = 0;
     int counters = 0;
     int reloads = 0;
-    std::vector<std::string> certificate_errors{};
+    int signs_of_life = 0;
+    std::optional<std::chrono::milliseconds> watchdog_interval{};
     std::vector<std::string> lines{};
 
     std::size_t serve(std::chrono::seconds drain_timeout) {
@@ -34,12 +35,10 @@ struct script {
                              .stop_accepting = [this] { ++stops; },
                              .allocations = [this] { return look(); },
                              .write_counters = [this] { ++counters; },
-                             .reload_certificates =
-                                 [this] {
-                                     ++reloads;
-                                     return certificate_errors;
-                                 },
-                             .drain_timeout = drain_timeout},
+                             .reload = [this] { ++reloads; },
+                             .drain_timeout = [=] { return drain_timeout; },
+                             .watchdog = [this] { ++signs_of_life; },
+                             .watchdog_interval = watchdog_interval},
                             to);
     }
 
@@ -111,25 +110,31 @@ TEST_CASE("turnd: SIGUSR1 writes counters before and during a drain") {
     CHECK(s.stops == 1);
 }
 
-TEST_CASE("turnd: SIGHUP reloads the certificates before and during a drain and says what else needs a restart") {
+TEST_CASE("turnd: SIGHUP reloads before and during a drain") {
     script s{.signals = {signal_kind::reload, signal_kind::end, signal_kind::reload}, .allocations = {1, 1, 0}};
     CHECK(s.serve(10s) == 0);
     CHECK(s.reloads == 2);
-    CHECK(std::count_if(s.lines.begin(), s.lines.end(), [](const std::string& line) {
-              return contains(line,
-                              "info    certificates are up to date; other changes to the configuration need a restart");
-          }) == 2);
 }
 
-TEST_CASE("turnd: SIGHUP warns of each certificate that cannot be used") {
-    script s{.signals = {signal_kind::reload, signal_kind::end},
-             .allocations = {0},
-             .certificate_errors = {"listener 192.0.2.1:5349: a.pem: is empty", "listener 192.0.2.2:5349: other"}};
+TEST_CASE("turnd: a wish to drain is like the first signal and a second one changes nothing") {
+    script s{.signals = {signal_kind::drain, signal_kind::drain, signal_kind::drain}, .allocations = {5, 5, 5, 1, 0}};
     CHECK(s.serve(10s) == 0);
-    CHECK(said(
-        s, "warning certificates not reloaded; the old ones stay why=\"listener 192.0.2.1:5349: a.pem: is empty\""));
-    CHECK(said(s, "warning certificates not reloaded; the old ones stay why=\"listener 192.0.2.2:5349: other\""));
-    CHECK(!said(s, "up to date"));
+    CHECK(s.stops == 1);
+    CHECK(s.signals.empty());
+    script impatient{.signals = {signal_kind::drain, signal_kind::drain, signal_kind::end}, .allocations = {5}};
+    CHECK(impatient.serve(3600s) == 5);
+}
+
+TEST_CASE("turnd: signs of life are given while nothing happens and during a drain") {
+    script s{.signals = {{}, {}, {}, signal_kind::end}, .allocations = {1}, .watchdog_interval = 1s};
+    CHECK(s.serve(5s) == 1);
+    CHECK(s.longest_wait <= 1s);
+    // At once, then each second: four waits for a signal, and five seconds of draining.
+    CHECK(s.signs_of_life >= 8);
+    CHECK(s.signs_of_life <= 10);
+    script unwatched{.signals = {signal_kind::end}, .allocations = {1}};
+    CHECK(unwatched.serve(5s) == 1);
+    CHECK(unwatched.signs_of_life == 0);
 }
 
 TEST_CASE("turnd: blocked signals are waited for and left over ones do no harm") {
@@ -146,6 +151,8 @@ TEST_CASE("turnd: blocked signals are waited for and left over ones do no harm")
         CHECK(signals->wait(1s) == signal_kind::write_counters);
         send(SIGHUP);
         CHECK(signals->wait(1s) == signal_kind::reload);
+        send(SIGUSR2);
+        CHECK(signals->wait(1s) == signal_kind::drain);
         CHECK(!signals->wait(1ms));
         send(SIGTERM); // nobody waits for this one: it would end the process when the mask is restored
         send(SIGHUP);

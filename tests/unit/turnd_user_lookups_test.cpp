@@ -59,7 +59,7 @@ private:
 };
 
 user_lookups::options at(const std::string& path) {
-    return {.path = path, .patience = 1ms, .retry = 1ms, .removals = 1ms, .decoys = {}};
+    return {.path = path, .patience = 1ms, .retry = 1ms, .removals = 1ms};
 }
 
 turn::credential_answer ask(user_lookups& database, std::string_view name,
@@ -78,15 +78,12 @@ TEST_CASE("user look-ups: a user's answer is his key, anybody else's what was kn
     const room place;
     make_ann_and_bob(place.path("users.db"));
     listener hears;
-    auto how = at(place.path("users.db"));
-    how.decoys = {keys_of("x", "y").md5};
-    user_lookups database(how, hears.events());
+    user_lookups database(at(place.path("users.db")), hears.events());
 
     const auto ann = ask(database, "ann");
     REQUIRE(ann.found);
     CHECK(ann.found->key.value == keys_of("ann", "ann's password").md5.value);
     CHECK(ann.found->key.size == 16);
-    CHECK(ann.found->alternatives.size() == 1);
 
     const auto nobody = ask(database, "mallory", {reason::unknown_user, {}, 2});
     CHECK(!nobody.found);
@@ -99,6 +96,30 @@ TEST_CASE("user look-ups: a user's answer is his key, anybody else's what was kn
     CHECK(database.so_far().answered == 4);
     CHECK(database.so_far().failed == 0);
     CHECK(hears.faults() == 0);
+}
+
+TEST_CASE(
+    "user look-ups: the answer for a user of the database stands for as many keys as everybody's, after a reload too") {
+    const room place;
+    make_ann_and_bob(place.path("users.db"));
+    user_lookups database(at(place.path("users.db")), {});
+    settings none;
+    current_directory directory(none);
+    const auto keys_of_ann = [&] {
+        auto answer = std::make_shared<std::promise<turn::credential_answer>>();
+        auto coming = answer->get_future();
+        source_of(directory, database)("ann", "example.org",
+                                       [answer](turn::credential_answer a) { answer->set_value(std::move(a)); });
+        REQUIRE(coming.wait_for(patience) == std::future_status::ready);
+        const auto found = coming.get().found;
+        REQUIRE(found);
+        return 1 + found->alternatives.size();
+    };
+    CHECK(keys_of_ann() == 1);
+    settings two_secrets;
+    two_secrets.rest_secrets = {"north star secret", "south star secret"};
+    directory.replace(std::make_shared<const credential_directory>(two_secrets));
+    CHECK(keys_of_ann() == 2);
 }
 
 TEST_CASE("RFC 8265 4.2: a user of the database is found however his name is composed") {
@@ -237,7 +258,7 @@ public:
         std::filesystem::copy_file(path, backup);
         database_ = std::make_unique<user_lookups>(at(path), hears.events());
         settings nobody;
-        directory_ = std::make_unique<credential_directory>(nobody);
+        directory_ = std::make_unique<current_directory>(nobody);
         auto o = turn::test::on_loopback();
         o.credentials = source_of(*directory_, *database_);
         auto started = turn::server::start(std::move(o));
@@ -293,7 +314,7 @@ public:
 
 private:
     std::unique_ptr<user_lookups> database_{};
-    std::unique_ptr<credential_directory> directory_{};
+    std::unique_ptr<current_directory> directory_{};
     std::unique_ptr<turn::server> server_{};
     turn::test::real_peer peer_{};
     std::unique_ptr<turn::test::real_client> ann_{};

@@ -137,6 +137,9 @@ public:
     /// Ends every allocation, reservation and thread, and waits for that. Nothing is answered any more; totals() stay
     /// to be read, and show whether everything was given back.
     void stop();
+    /// Whether every thread has done what the last call asked of it, and asks again: a watchdog's question. The first
+    /// call has nothing to go by and says yes. One thread at a time.
+    [[nodiscard]] bool alive();
     [[nodiscard]] std::size_t allocation_count() const;
     [[nodiscard]] server_totals totals() const;
     [[nodiscard]] const server_description& description() const;

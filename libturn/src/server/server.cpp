@@ -251,6 +251,12 @@ void server::stop() {
     impl_->shared->held.retire(time_point::max());
 }
 
+bool server::alive() {
+    bool all = true;
+    for (const auto& s : impl_->shards) all = s->answers() && all;
+    return all;
+}
+
 std::size_t server::allocation_count() const {
     std::size_t sum = 0;
     for (const auto& s : impl_->shards) sum += static_cast<std::size_t>(s->relay_numbers().allocations.value());

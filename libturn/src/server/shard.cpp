@@ -67,6 +67,12 @@ void shard::stop_accepting() {
     post([this] { relay_.stop_accepting(); });
 }
 
+bool shard::answers() {
+    if (asked_.exchange(true)) return false;
+    post([this] { asked_ = false; });
+    return true;
+}
+
 void shard::end_allocations_of(std::string realm, std::string username) {
     post([this, realm = std::move(realm), username = std::move(username)] {
         const auto now = read_clock();

@@ -2,6 +2,7 @@
 /// One thread of a server: it sleeps on its sockets, and moves what comes from there to the relay and back.
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -47,6 +48,8 @@ public:
     void start();
 
     void stop_accepting();
+    /// Whether the thread has answered the last such question; then asks the next. One thread at a time.
+    bool answers();
     void end_allocations_of(std::string realm, std::string username);
     /// Both look at a few allocations at a time, between batches, and let go of `part` when they are done.
     void search(std::shared_ptr<allocation_search::part> part);
@@ -100,7 +103,8 @@ private:
     std::vector<std::function<void()>> tasks_{}; ///< guarded by it
     bool takes_tasks_ = true;                    ///< likewise
     bool ended_ = false;
-    std::shared_ptr<mailbox> mail_; ///< shared with replies, which hold it weakly: they may outlive the shard
+    std::atomic<bool> asked_{false}; ///< answers() waits for an answer
+    std::shared_ptr<mailbox> mail_;  ///< shared with replies, which hold it weakly: they may outlive the shard
     std::vector<mailbox::letter> letters_{};
     std::thread thread_{};
 };
