@@ -33,6 +33,7 @@ struct verb {
 /// Each adds its subcommand, which lives as long as the application.
 verb add_credential(CLI::App&);
 verb add_check(CLI::App&);
+verb add_user(CLI::App&);
 
 /// All of them, in the order of --help.
 std::vector<verb> add_verbs(CLI::App&);

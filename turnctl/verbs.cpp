@@ -6,6 +6,7 @@ std::vector<verb> add_verbs(CLI::App& app) {
     return {
         add_credential(app),
         add_check(app),
+        add_user(app),
     };
 }
 

@@ -209,22 +209,34 @@ parsed<user_setting> parse_user(std::string_view text) {
     const std::string remedy = "write NAME:PASSWORD";
     const std::size_t colon = text.find(':');
     if (colon == std::string_view::npos) return complaint{"the colon between name and password is missing", remedy};
-    const std::string_view name = text.substr(0, colon);
     const std::string_view password = text.substr(colon + 1);
-    if (name.empty()) return complaint{"the user name is empty", remedy};
+    if (colon == 0) return complaint{"the user name is empty", remedy};
     if (password.empty()) return complaint{"the password is empty", remedy};
 
-    auto opaque_name = turn::stun::opaque_string(name);
-    if (!opaque_name)
+    auto name = parse_user_name(text.substr(0, colon));
+    if (!name) return name.error();
+    if (auto why = check_password(password)) return *std::move(why);
+    return user_setting{*std::move(name), std::string(password)};
+}
+
+parsed<std::string> parse_user_name(std::string_view text) {
+    if (text.empty()) return complaint{"the user name is empty", "write a name"};
+    auto name = turn::stun::opaque_string(text);
+    if (!name)
         return complaint{"the user name is not acceptable (RFC 8265 OpaqueString)",
                          "use UTF-8 without control characters and unassigned code points"};
-    if (name.size() > longest_name || opaque_name->size() > longest_name)
+    if (text.size() > longest_name || name->size() > longest_name)
         return complaint{fmt::format("the user name is longer than {} bytes (RFC 8489, 14.3)", longest_name),
                          "shorten it"};
+    return *std::move(name);
+}
+
+std::optional<complaint> check_password(std::string_view password) {
+    if (password.empty()) return complaint{"the password is empty", "choose one that is hard to guess"};
     if (!turn::stun::opaque_string(password))
         return complaint{"the password is not acceptable (RFC 8265 OpaqueString)",
                          "use UTF-8 without control characters and unassigned code points"};
-    return user_setting{*std::move(opaque_name), std::string(password)};
+    return {};
 }
 
 parsed<std::string> parse_realm(std::string_view text) {

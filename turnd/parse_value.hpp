@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -49,6 +50,12 @@ parsed<turn::address_prefix> parse_prefix(std::string_view text);
 /// "NAME:PASSWORD", divided at the first colon, so a password may hold colons and a name may not. The name comes back
 /// as OpaqueString (RFC 8265, 4.2); no complaint quotes the text.
 parsed<user_setting> parse_user(std::string_view text);
+
+/// A user's name alone, RFC 8489, 14.3: at most 508 bytes. Comes back as OpaqueString.
+parsed<std::string> parse_user_name(std::string_view text);
+
+/// What is wrong with a password, which is not quoted; nothing when it is acceptable.
+std::optional<complaint> check_password(std::string_view password);
 
 /// A realm, RFC 8489, 14.9: at most 127 characters, acceptable as OpaqueString. Comes back as it is to be sent.
 parsed<std::string> parse_realm(std::string_view text);
