@@ -81,7 +81,8 @@ turn::result<check_options, complaint> read_options(const options& o, const std:
         return fmt::format("--timeout \"{}\": {}; seconds, or such as 500ms, at most 60s", turnd::printable(o.timeout),
                            patience.error().what);
     made.patience = *patience;
-    if (std::ranges::none_of(targets, [](const target& t) { return t.server.is_secure(); })) return made;
+    const bool secure = std::ranges::any_of(targets, [](const target& t) { return t.server.is_secure(); });
+    if (!secure && o.authorities.empty()) return made; // a file that is named has to be good all the same
     using turn::net::tls_client_context;
     auto tls = tls_client_context::load(o.authorities, o.insecure ? tls_client_context::proof::unneeded
                                                                   : tls_client_context::proof::wanted);

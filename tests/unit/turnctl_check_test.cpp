@@ -214,7 +214,7 @@ TEST_CASE("turnctl check: a server of STUN alone is no TURN server") {
 }
 
 TEST_CASE("turnctl check: a server without Binding is reached by its Allocate") {
-    const odd_server s(refuses_to_allocate(401, "Unauthorized", false));
+    const odd_server s(refuses_to_allocate({.error = 401, .binds = false}));
     const auto r = operator_desk::as_nobody(s.uri(), {"--timeout", "500ms"});
     CAPTURE(r.dump(2));
     CHECK(r["reachable"] == true);
@@ -241,7 +241,7 @@ TEST_CASE("turnctl check: each refusal of an Allocate has its name, its code and
         const std::uint16_t code = refusal.first;
         const std::string word = refusal.second;
         CAPTURE(code);
-        const odd_server s(refuses_to_allocate(code, "because\x1b[2J"));
+        const odd_server s(refuses_to_allocate({.error = code, .phrase = "because\x1b[2J", .challenges = code == 438}));
         const auto r = code == 438 ? desk.as_ann(s.uri()) : operator_desk::as_nobody(s.uri());
         CAPTURE(r.dump(2));
         CHECK(r["reachable"] == true);
@@ -253,6 +253,36 @@ TEST_CASE("turnctl check: each refusal of an Allocate has its name, its code and
         CHECK(contains(f["meaning"].get<std::string>(), "because\\x1b[2J")); // safe on a terminal
         CHECK_FALSE(f["remedy"].get<std::string>().empty());
     }
+}
+
+TEST_CASE("turnctl check: answers that nobody signed with this password are not believed") {
+    const operator_desk desk;
+    const odd_server s(refuses_to_allocate({.error = 508, .challenges = true}));
+    const auto r = desk.as_ann(s.uri(), {"--timeout", "500ms"});
+    CAPTURE(r.dump(2));
+    CHECK(r["verdict"] == "unusable-answer");
+    CHECK(contains(finding(r, "unusable-answer")["meaning"].get<std::string>(), "signed with this password"));
+}
+
+TEST_CASE("turnctl check: a challenge without a realm is the server's fault, not the user's") {
+    const operator_desk desk;
+    const odd_server s(refuses_to_allocate({.error = 401, .names_realm = false}));
+    CHECK(desk.as_ann(s.uri())["verdict"] == "bad-challenge");
+}
+
+TEST_CASE("RFC 8656 7.4: turnctl check tries another port when its first is said to have an allocation") {
+    std::vector<std::uint16_t> ports; // of the server's thread, until it ends
+    {
+        const odd_server s([&](bytes request, const transport_address& from) {
+            const auto m = stun::message_view::parse(request);
+            if (m && m->method() == stun::method::allocate) ports.push_back(from.port);
+            return refuses_to_allocate({.error = static_cast<std::uint16_t>(ports.size() > 1 ? 508 : 437)})(request,
+                                                                                                            from);
+        });
+        CHECK(operator_desk::as_nobody(s.uri())["verdict"] == "no-ports");
+    }
+    REQUIRE(ports.size() == 2);
+    CHECK(ports[0] != ports[1]);
 }
 
 TEST_CASE("turnctl check: nobody, silence and noise are three answers") {
@@ -296,7 +326,7 @@ TEST_CASE("turnctl check: when UDP is dropped or refused but TCP answers, and th
     CHECK(dropped["exitStatus"] == turnctl::exit_critical);
     CHECK(contains(finding(dropped, "udp-blocked")["meaning"].get<std::string>(), "UDP blocked but TCP open"));
 
-    const odd_server udp_only(refuses_to_allocate(401));
+    const odd_server udp_only(refuses_to_allocate({.error = 401}));
     const auto tcp = operator_desk::as_nobody(udp_only.uri() + "?transport=tcp");
     CHECK(tcp["verdict"] == "tcp-blocked");
     CHECK(contains(finding(tcp, "tcp-blocked")["meaning"].get<std::string>(), "TCP refused but UDP open"));
@@ -358,7 +388,7 @@ TEST_CASE("turnctl check: TLS to a port of plain TCP says that the port may not 
 TEST_CASE("turnctl check: of several servers and a list each has its report, and the worst counts") {
     const operator_desk desk;
     const server s = start(on_loopback());
-    const odd_server full(refuses_to_allocate(508));
+    const odd_server full(refuses_to_allocate({.error = 508}));
     const std::string list = desk.room.file("servers", "# ours\n\n  " + uri_of(s) + " ann " + desk.right + "\r\n" +
                                                            full.uri() + "\n" + uri_of(s, "stun") + "\n");
     const auto good = operator_desk::check({uri_of(s, "stun"), uri_of(s)});
@@ -411,6 +441,7 @@ TEST_CASE("turnctl check: what makes no sense is refused before anything is trie
     refused({nowhere, "--timeout", "0"}, "--timeout \"0\"");
     refused({nowhere, "--timeout", "61"}, "--timeout \"61\"");
     refused({nowhere, "--timeout", "soon"}, "--timeout \"soon\"");
+    refused({nowhere, "--ca", desk.room.path("absent.pem")}, "absent.pem");
     refused({"turns:127.0.0.1:1", "--ca", desk.room.path("absent.pem")}, "absent.pem");
     refused({"--list", desk.room.path("absent")}, "No such file");
     refused({"--list", desk.room.file("comments", "# nothing\n")}, "no URI in it");

@@ -75,26 +75,33 @@ private:
     std::jthread thread_{};
 };
 
-/// Answers Binding as it should be, and Allocate by an error; error 0: not at all.
-inline odd_server::manners refuses_to_allocate(std::uint16_t error, std::string phrase = {}, bool binds = true) {
+/// How a server answers Allocate; Binding it answers as it should, if at all.
+struct allocate_manners {
+    std::uint16_t error = 0; ///< 0: no answer
+    std::string phrase{};
+    bool binds = true;       ///< answers Binding
+    bool challenges = false; ///< says 401 to what is not signed before it says `error`
+    bool names_realm = true; ///< in 401 and 438
+};
+
+inline odd_server::manners refuses_to_allocate(allocate_manners how) {
     namespace stun = turn::stun;
-    return [=](turn::bytes request, const turn::transport_address& from) -> std::vector<std::byte> {
+    return [how](turn::bytes request, const turn::transport_address& from) -> std::vector<std::byte> {
         const auto m = stun::message_view::parse(request);
         if (!m) return {};
         std::array<std::byte, 512> room{};
-        const bool binding = m->method() == stun::method::binding;
-        if (binding ? !binds : error == 0) return {};
-        stun::message_builder answer(
-            room, binding ? stun::message_class::success_response : stun::message_class::error_response, m->method(),
-            m->id());
-        if (binding) {
-            answer.add<stun::xor_mapped_address>(from);
-        } else if (error == 438 && !m->has_integrity()) { // the first challenge
-            answer.add<stun::error_code>({.code = 401, .phrase = "Unauthorized"});
-        } else {
-            answer.add<stun::error_code>({.code = error, .phrase = phrase});
+        if (m->method() == stun::method::binding) {
+            if (!how.binds) return {};
+            stun::message_builder answer(room, stun::message_class::success_response, m->method(), m->id());
+            const auto whole = answer.add<stun::xor_mapped_address>(from).finish();
+            return {whole->begin(), whole->end()};
         }
-        if (!binding && (error == 401 || error == 438)) {
+        if (how.error == 0) return {};
+        const bool first = how.challenges && !m->has_integrity();
+        const std::uint16_t code = first ? std::uint16_t{401} : how.error;
+        stun::message_builder answer(room, stun::message_class::error_response, m->method(), m->id());
+        answer.add<stun::error_code>({.code = code, .phrase = first ? "Unauthorized" : how.phrase});
+        if ((code == 401 || code == 438) && how.names_realm) {
             answer.add<stun::realm>("example.org");
             answer.add<stun::nonce>("nonce");
         }

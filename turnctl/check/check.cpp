@@ -22,6 +22,8 @@ using kind = trouble::kind;
 
 /// Of one name; more would make the check of a dead server last too long.
 constexpr std::size_t most_addresses = 4;
+/// More patience than that nobody gets: for servers that answer, but always late.
+constexpr int most_steps = 20;
 constexpr std::int64_t certificate_warning_days = 14;
 constexpr std::uint16_t unauthorized = 401;
 
@@ -110,7 +112,7 @@ private:
         }
         done(step::connect);
         judge_certificate(**opened);
-        talk_.emplace(std::move(*opened), a, target_.user, options_.patience);
+        talk_.emplace(std::move(*opened), a, target_.user, options_.patience, last_);
         const auto mapped = talk_->bind();
         if (mapped) {
             done(step::binding);
@@ -135,7 +137,7 @@ private:
               .remedy = "nothing, unless clients are to use it as stun:"});
         auto again = server_link::open(link_to(a, protocol_), deadline()); // a fresh port for the Allocate that counts
         if (!again) return false;
-        talk_.emplace(std::move(*again), a, target_.user, options_.patience);
+        talk_.emplace(std::move(*again), a, target_.user, options_.patience, last_);
         return true;
     }
 
@@ -176,7 +178,7 @@ private:
     [[nodiscard]] bool answers_over(transport protocol, const transport_address& a) const {
         auto opened = server_link::open(link_to(a, protocol), deadline());
         if (!opened) return false;
-        conversation talk(std::move(*opened), a, {}, options_.patience);
+        conversation talk(std::move(*opened), a, {}, options_.patience, last_);
         const auto mapped = talk.bind();
         return mapped || answered(mapped.error());
     }
@@ -204,7 +206,7 @@ private:
         // A NAT may have given us the port of a client that has just left. RFC 8656, 7.4.
         if (!allocated && allocated.error().code == 437) {
             if (auto again = server_link::open(link_to(*report_.server, protocol_), deadline())) {
-                talk_.emplace(std::move(*again), *report_.server, target_.user, options_.patience);
+                talk_.emplace(std::move(*again), *report_.server, target_.user, options_.patience, last_);
                 allocated = talk_->allocate();
             }
         }
@@ -279,8 +281,8 @@ private:
     turn::result<companion, echo_result> second_client() {
         auto opened = server_link::open(link_to(*report_.server, protocol_), deadline());
         if (!opened) return echo_result{step::allocate, opened.error()};
-        companion second{
-            std::make_unique<conversation>(std::move(*opened), *report_.server, target_.user, options_.patience)};
+        companion second{std::make_unique<conversation>(std::move(*opened), *report_.server, target_.user,
+                                                        options_.patience, last_)};
         const auto allocated = second.talk->allocate();
         if (!allocated) return echo_result{step::allocate, allocated.error()};
         second.relayed = allocated->relayed;
@@ -346,7 +348,9 @@ private:
     [[nodiscard]] link_options link_to(const transport_address& a, transport protocol) const {
         return {.protocol = protocol, .server = a, .host = target_.server.host, .tls = options_.tls};
     }
-    [[nodiscard]] turn::time_point deadline() const { return std::chrono::steady_clock::now() + options_.patience; }
+    [[nodiscard]] turn::time_point deadline() const {
+        return std::min(std::chrono::steady_clock::now() + options_.patience, last_);
+    }
 
     [[nodiscard]] finding explain_here(step where, const trouble& t) const {
         return explain(where, t,
@@ -365,6 +369,7 @@ private:
     const target& target_;
     const check_options& options_;
     transport protocol_;
+    turn::time_point last_ = std::chrono::steady_clock::now() + most_steps * options_.patience;
     report report_{};
     std::optional<conversation> talk_{};
 };

@@ -34,8 +34,8 @@ turn::client_options options_for(const turn::transport_address& server, turn::so
 } // namespace
 
 conversation::conversation(std::unique_ptr<server_link> link, const turn::transport_address& server, const who& w,
-                           std::chrono::milliseconds patience)
-    : link_(std::move(link)), core_(options_for(server, link_->id(), w, patience)), patience_(patience) {}
+                           std::chrono::milliseconds patience, time_point last)
+    : link_(std::move(link)), core_(options_for(server, link_->id(), w, patience)), patience_(patience), last_(last) {}
 
 conversation::answer<client::mapped> conversation::bind() {
     core_.bind(read_clock(), out_);
@@ -77,7 +77,8 @@ template <class Event>
 conversation::answer<Event> conversation::await() {
     heard_stun_ = false;
     heard_garbage_.clear();
-    for (const auto until = read_clock() + 2 * patience_; read_clock() < until;) {
+    const auto until = std::min(read_clock() + 2 * patience_, last_);
+    do {
         if (auto failed = step(std::min(until, core_.next_deadline()))) return std::move(*failed);
         while (!news_.empty()) {
             news first = std::move(news_.front());
@@ -85,7 +86,7 @@ conversation::answer<Event> conversation::await() {
             if (auto* done = std::get_if<Event>(&first)) return std::move(*done);
             if (auto* failed = std::get_if<trouble>(&first)) return std::move(*failed);
         }
-    }
+    } while (read_clock() < until);
     return trouble{.what = heard_stun_ ? kind::unusable : kind::silence};
 }
 

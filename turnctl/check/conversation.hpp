@@ -27,9 +27,10 @@ public:
         std::string text{};
     };
 
-    /// A request is given up after `patience`, a challenged one after twice that.
+    /// A request is given up after `patience`, a challenged one after twice that, and each at `last`, though it is
+    /// sent even then.
     conversation(std::unique_ptr<server_link>, const turn::transport_address& server, const who&,
-                 std::chrono::milliseconds patience);
+                 std::chrono::milliseconds patience, turn::time_point last);
 
     answer<turn::client::mapped> bind();
     answer<turn::client::allocated> allocate();
@@ -65,6 +66,7 @@ private:
     turn::client core_;
     turn::outbox out_{16};
     std::chrono::milliseconds patience_;
+    turn::time_point last_;
     std::deque<news> news_{};
     std::deque<arrival> arrivals_{};
     turn::time_point last_sent_{};

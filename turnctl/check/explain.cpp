@@ -173,8 +173,12 @@ finding certificate(step where, const trouble& t, const circumstances& c) {
                 "openssl s_client -connect HOST:PORT shows it in full");
 }
 
-finding silent(step where, const circumstances& c) {
+finding silent(step where, const trouble& t, const circumstances& c) {
     const std::string protocol = protocol_of(c.server);
+    if (where == step::connect && !t.words.empty())
+        return make(where, "no-answer",
+                    fmt::format("{} accepts the connection and then says nothing {}", c.address, printable(t.words)),
+                    "the port may not speak TLS (then use turn: instead of turns:), or the server hangs");
     if (where == step::connect)
         return make(where, "no-answer",
                     fmt::format("nobody accepts a connection at {}: the packets are dropped somewhere", c.address),
@@ -205,7 +209,7 @@ finding explain(step where, const trouble& t, const circumstances& c) {
     case kind::certificate:
         return certificate(where, t, c);
     case kind::silence:
-        return silent(where, c);
+        return silent(where, t, c);
     case kind::refused:
         return make(where, "connection-refused",
                     fmt::format("nothing listens at {} over {}", c.address, protocol_of(c.server)),
