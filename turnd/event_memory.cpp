@@ -28,6 +28,11 @@ bool alike(const remembered_event& a, const remembered_event& b) noexcept {
     return false;
 }
 
+/// Whether the address it came from may be forged.
+bool is_unproven(turn::reason why) noexcept {
+    return why == turn::reason::first_challenge || why == turn::reason::foreign_nonce;
+}
+
 remembered_event event_of(const turn::allocation_info& a, remembered_event::kind what,
                           remembered_event::time_point now) {
     remembered_event e;
@@ -97,7 +102,7 @@ event_memory::event_memory(memory_limits limits, clock now)
                                                                     recent_table<std::string, events>(limits.claimed)},
       clients_{recent_table<turn::transport_address, events, ip_hash>(limits.proven),
                recent_table<turn::transport_address, events, ip_hash>(limits.claimed)},
-      relays_(limits.relays) {}
+      relays_(limits.relays), strangers_(limits.strangers_per_second) {}
 
 void event_memory::allocation_created(const turn::allocation_info& a) noexcept try {
     note(event_of(a, remembered_event::kind::relay_begun, now_()), true);
@@ -116,7 +121,12 @@ void event_memory::allocation_ended(const turn::allocation_info& a, const turn::
 }
 
 void event_memory::request_refused(const turn::refusal& r) noexcept try {
-    note(event_of(r, now_()), r.authenticated);
+    const auto now = now_();
+    if (is_unproven(r.why) && !strangers_.take(std::chrono::steady_clock::time_point(now.time_since_epoch()))) {
+        lost_.fetch_add(1, std::memory_order_relaxed);
+        return;
+    }
+    note(event_of(r, now), r.authenticated);
 } catch (const std::bad_alloc&) {
     lost_.fetch_add(1, std::memory_order_relaxed);
 }
@@ -153,18 +163,19 @@ void event_memory::note_in(two_tables<Key, Hash>& tables, const Key& key, const 
     add(mine, e);
 }
 
-/// What is alike becomes one; what is oldest gives way.
-void event_memory::add(events& to, remembered_event e) const {
+/// What is alike becomes one; what is oldest gives way. Assigned in place: texts keep their memory.
+void event_memory::add(events& to, const remembered_event& e) const {
     const auto same = std::find_if(to.begin(), to.end(), [&](const remembered_event& old) { return alike(old, e); });
-    if (same != to.end()) {
-        e.first = same->first;
-        e.times = same->times + 1;
-        *same = std::move(e);
-    } else if (to.size() < limits_.events) {
-        to.push_back(std::move(e));
-    } else {
-        *std::min_element(to.begin(), to.end(), by_time) = std::move(e);
+    if (same == to.end() && to.size() < limits_.events) return to.push_back(e);
+    if (same == to.end()) {
+        *std::min_element(to.begin(), to.end(), by_time) = e;
+        return;
     }
+    const auto first = same->first;
+    const std::uint64_t times = same->times;
+    *same = e;
+    same->first = first;
+    same->times = times + 1;
 }
 
 recollection event_memory::of_user(std::string_view name, std::optional<std::string_view> realm) const {

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "line_budget.hpp"
 #include "recent_table.hpp"
 #include "turn/observer.hpp"
 
@@ -63,6 +64,9 @@ struct memory_limits {
     std::size_t relays = 4096;
     std::size_t events = 12;
     std::size_t realms = 64;
+    /// How often a second something is noted whose source nobody has proven: a flood of forged addresses is not worth
+    /// the time.
+    std::uint32_t strangers_per_second = 1000;
 };
 
 /// The user a name stands for: what is behind the colon of a time-limited name, else the name itself.
@@ -89,7 +93,7 @@ public:
     [[nodiscard]] remembered_event::time_point now() const { return now_(); }
     /// Users, clients and relays that are remembered now.
     [[nodiscard]] std::size_t size() const;
-    /// Events that could not be noted for want of memory.
+    /// Events that were not noted: more of unproven sources than limits say, or no memory.
     [[nodiscard]] std::uint64_t lost() const noexcept { return lost_.load(std::memory_order_relaxed); }
 
 private:
@@ -108,7 +112,7 @@ private:
     void note(const remembered_event&, bool proven);
     template <class Key, class Hash>
     void note_in(two_tables<Key, Hash>&, const Key&, const remembered_event&, bool proven) const;
-    void add(events&, remembered_event) const;
+    void add(events&, const remembered_event&) const;
 
     memory_limits limits_;
     clock now_;
@@ -117,6 +121,7 @@ private:
     two_tables<turn::transport_address, ip_hash> clients_;
     recent_table<std::uint64_t, events> relays_;
     mutable std::mutex relays_mutex_{};
+    line_budget strangers_;
     std::vector<std::string> realms_{}; ///< those of listeners; under the lock of users_
     std::atomic<std::uint64_t> lost_{0};
 };

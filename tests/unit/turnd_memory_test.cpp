@@ -169,6 +169,22 @@ TEST_CASE("turnd: of one user the newest different things are remembered") {
           words{"refused no-ports 1", "refused quota-user 1", "refused bad-password 1"});
 }
 
+TEST_CASE("turnd: of forged addresses so many a second are noted, and of proven ones all") {
+    diary d({.proven = 10, .claimed = 10, .relays = 10, .strangers_per_second = 3});
+    const auto challenges = [&] {
+        const auto known = d.memory.of_client(address("192.0.2.7:1"));
+        return known.events.empty() ? 0 : known.events.back().times;
+    };
+    for (int i = 0; i < 10; ++i) d.refuse(reason::first_challenge, "");
+    CHECK(challenges() == 3);
+    CHECK(d.memory.lost() == 7);
+    for (int i = 0; i < 10; ++i) d.refuse(reason::bad_password, "ann"); // has answered a challenge
+    CHECK(d.memory.of_user("ann").events[0].times == 10);
+    d.clock += 1s;
+    d.refuse(reason::first_challenge, "", "192.0.2.8:1");
+    CHECK(d.memory.of_client(address("192.0.2.8:1")).events.size() == 1);
+}
+
 TEST_CASE("turnd: who logs in after failures takes his story along") {
     diary d({.claimed = 1});
     d.refuse(reason::bad_password, "ann");
