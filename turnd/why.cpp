@@ -175,12 +175,15 @@ bool flows_now(const std::vector<turn::allocation_report>& live) {
                        [](const turn::allocation_report& r) { return r.used.verdict == turn::verdict::ok; });
 }
 
-/// A live relay in trouble, as if it had just ended. None where another one works: clients try several ways at once.
-std::optional<remembered_event> trouble_now(const std::vector<turn::allocation_report>& live, time_point now) {
+/// A live relay whose verdict weighs so much, as if it had just ended. None where another one works: clients try
+/// several ways at once.
+std::optional<remembered_event> find_live(const std::vector<turn::allocation_report>& live, weight how_bad,
+                                          time_point now) {
     if (flows_now(live)) return {};
     for (const turn::allocation_report& r : live) {
-        const bool silent = r.used.verdict == turn::verdict::peer_silent;
-        if (words_of(r.used.verdict).how_bad != weight::problem || (silent && r.used.age < time_to_speak)) continue;
+        const bool silent =
+            r.used.verdict == turn::verdict::peer_silent || r.used.verdict == turn::verdict::client_silent;
+        if (words_of(r.used.verdict).how_bad != how_bad || (silent && r.used.age < time_to_speak)) continue;
         remembered_event e;
         e.what = kind::relay_ended;
         e.first = e.last = now;
@@ -222,10 +225,10 @@ void say_fine(why_answer& a, const findings& f) {
     a.remedy = "nothing, as it works now; else: " + std::string(meaning_of(*f.overcome).remedy);
 }
 
-void say_inconclusive(why_answer& a, const remembered_event& e) {
+void say_inconclusive(why_answer& a, const remembered_event& e, std::string explanation) {
     a.outcome = why_outcome::inconclusive;
     blame(a, e);
-    a.explanation = account(e);
+    a.explanation = std::move(explanation);
     a.remedy = meaning_of(e).remedy;
 }
 
@@ -237,14 +240,19 @@ void say_failing(why_answer& a, const remembered_event& e, std::string explanati
 }
 
 void conclude(why_answer& a, const std::vector<remembered_event>& events, const findings& f, time_point now) {
-    if (const auto live = trouble_now(a.relays, now)) return say_failing(a, *live, account_of_live(*live));
+    if (const auto live = find_live(a.relays, weight::problem, now))
+        return say_failing(a, *live, account_of_live(*live));
     if (f.problem != nullptr) return say_failing(a, *f.problem, account(*f.problem));
-    const bool used = f.relayed || !a.relays.empty();
-    if (f.unused != nullptr && !used) return say_inconclusive(a, *f.unused);
-    if (used || f.begun != nullptr) return say_fine(a, f);
-    if (f.everyday != nullptr) return say_inconclusive(a, *f.everyday);
+    if (!f.relayed && f.overcome == nullptr) {
+        if (const auto idle = find_live(a.relays, weight::everyday, now))
+            return say_inconclusive(a, *idle, account_of_live(*idle));
+        if (f.unused != nullptr && a.relays.empty()) return say_inconclusive(a, *f.unused, account(*f.unused));
+    }
+    if (f.relayed || f.begun != nullptr || !a.relays.empty()) return say_fine(a, f);
+    if (f.everyday != nullptr) return say_inconclusive(a, *f.everyday, account(*f.everyday));
     if (events.empty()) return say_unknown(a);
-    say_inconclusive(a, f.challenge != nullptr ? *f.challenge : events.front());
+    const remembered_event& e = f.challenge != nullptr ? *f.challenge : events.front();
+    say_inconclusive(a, e, account(e));
 }
 
 why_answer answer(const event_memory& memory, std::string subject, recollection known,

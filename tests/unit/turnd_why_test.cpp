@@ -276,6 +276,23 @@ TEST_CASE("turnd: why: a challenge nobody came back from and a relay nobody used
     d.end(7, verdict::client_silent);
     CHECK(d.user().outcome == why_outcome::inconclusive);
     CHECK(d.user().reason == "client-silent");
+    d.begin(8);
+    d.is_alive(8, verdict::client_silent, 5s); // not yet
+    CHECK(d.user().outcome == why_outcome::ok);
+    d.live.clear();
+    d.is_alive(8, verdict::client_silent);
+    CHECK(d.user().outcome == why_outcome::inconclusive);
+    CHECK(d.user().reason == "client-silent");
+    CHECK(contains(d.user().explanation, "Relay 8 of ann (192.0.2.7:4444) is alive since 60 s"));
+}
+
+TEST_CASE("turnd: why: a relay nobody used does not hide that a log-in was put right") {
+    day d;
+    d.refuse(reason::bad_password);
+    d.begin(7);
+    d.end(7, verdict::client_silent);
+    CHECK(d.user().outcome == why_outcome::recovered);
+    CHECK(d.user().reason == "bad-password");
 }
 
 TEST_CASE("turnd: why: nobody known is said with how far the memory goes back") {
