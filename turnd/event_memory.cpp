@@ -51,6 +51,11 @@ bool by_time(const remembered_event& a, const remembered_event& b) noexcept {
     return a.last < b.last;
 }
 
+/// An end tells all that a begin does. That leaves one event of most relays, and of them there are many.
+void forget_begin(std::vector<remembered_event>& of_relay) {
+    std::erase_if(of_relay, [](const remembered_event& e) { return e.what == remembered_event::kind::relay_begun; });
+}
+
 /// Newest first.
 recollection in_order(recollection r) {
     std::stable_sort(r.events.rbegin(), r.events.rend(), by_time);
@@ -145,7 +150,9 @@ void event_memory::note(const remembered_event& e, bool proven) {
     }
     if (e.relay != turn::allocation_id{}) {
         const std::lock_guard lock(relays_mutex_);
-        add(relays_.use(static_cast<std::uint64_t>(e.relay)), e);
+        events& mine = relays_.use(static_cast<std::uint64_t>(e.relay));
+        if (e.what == remembered_event::kind::relay_ended) forget_begin(mine);
+        add(mine, e);
     }
 }
 

@@ -61,7 +61,7 @@ struct recollection {
 struct memory_limits {
     std::size_t proven = 4096;  ///< users who have authenticated themselves, and as many addresses of such
     std::size_t claimed = 1024; ///< names and addresses for which that is not so
-    std::size_t relays = 4096;
+    std::size_t relays = 2048;
     std::size_t events = 12;
     std::size_t realms = 64;
     /// How often a second something is noted whose source nobody has proven: a flood of forged addresses is not worth
