@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "mapping_guard.hpp"
+
 namespace turnd {
 namespace {
 
@@ -9,6 +11,11 @@ namespace {
 turn::credential_answer failed(const turn::credential_answer& otherwise) {
     if (otherwise.why != turn::reason::unknown_user) return otherwise;
     return turn::reason::credential_source_failed;
+}
+
+/// What the database engine has not noticed: it maps the file that ends in -shm.
+database_error cut_off() {
+    return {database_fault::damaged, "the file beside it that ends in -shm was cut off"};
 }
 
 } // namespace
@@ -67,11 +74,12 @@ user_lookups::counts user_lookups::so_far() const {
 }
 
 void user_lookups::run() {
+    const mapping_guard guard;
     std::vector<question> batch;
     std::unique_lock lock(mutex_);
     for (;;) {
         wanted_.wait_until(lock, removals_at_, [&] { return stopping_ || !queue_.empty(); });
-        if (stopping_) return;
+        if (stopping_) break;
         batch.swap(queue_);
         lock.unlock();
         for (const question& q : batch) answer(q);
@@ -79,6 +87,8 @@ void user_lookups::run() {
         if (clock::now() >= removals_at_) look_for_removals();
         lock.lock();
     }
+    lock.unlock();
+    database_.reset(); // guarded still
 }
 
 void user_lookups::answer(const question& q) noexcept try {
@@ -97,8 +107,9 @@ turn::credential_answer user_lookups::answer_of(const question& q) {
     const auto name = turn::stun::opaque_string(q.username);
     if (!name) return q.otherwise; // nobody can be called that
     user_database* const database = usable();
-    const auto keys = database == nullptr ? database_result<std::optional<user_keys>>(std::optional<user_keys>{})
-                                          : database->find(q.realm, *name);
+    auto keys = database == nullptr ? database_result<std::optional<user_keys>>(std::optional<user_keys>{})
+                                    : database->find(q.realm, *name);
+    if (mapping_guard::struck()) keys = cut_off();
     if (!keys) note_fault(keys.error());
     if (database == nullptr || !keys) {
         ++failed_in_a_row_;
@@ -116,6 +127,7 @@ user_database* user_lookups::usable() {
     if (database_ && database_->outdated()) database_.reset();
     if (database_) return &*database_;
     generation_.reset();
+    (void)mapping_guard::struck(); // by closing: that was the old one
     auto opened = user_database::open(options_.path, user_database::access::look_up, {.patience = options_.patience});
     if (!opened) {
         note_fault(opened.error());
@@ -152,7 +164,9 @@ void user_lookups::look_for_removals() {
     removals_at_ = clock::now() + options_.removals;
     user_database* const database = usable();
     if (database == nullptr) return;
-    if (auto error = tell_removals(*database)) {
+    auto error = tell_removals(*database);
+    if (mapping_guard::struck()) error = cut_off();
+    if (error) {
         generation_.reset();
         note_fault(*error);
         return;
@@ -176,12 +190,16 @@ std::optional<database_error> user_lookups::tell_removals(user_database& databas
         const std::lock_guard lock(mutex_);
         removed = removed_;
     }
+    std::vector<const user_database::removal*> gone;
     for (const user_database::removal& r : *removals) {
         const auto back_again = database.find(r.realm, r.name);
         if (!back_again) return back_again.error();
-        if (!*back_again && removed) removed(r.realm, r.name);
-        last_removal_ = r.id;
+        if (!*back_again) gone.push_back(&r);
     }
+    if (mapping_guard::struck()) return cut_off(); // before anybody's relays are ended for it
+    if (removed)
+        for (const user_database::removal* r : gone) removed(r->realm, r->name);
+    if (!removals->empty()) last_removal_ = removals->back().id;
     generation_ = *generation;
     return {};
 }

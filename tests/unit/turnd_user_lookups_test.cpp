@@ -355,6 +355,16 @@ TEST_CASE("user database faults: emptied while relays are up") {
         database_fault::damaged, [](relaying_world& w) { std::filesystem::resize_file(w.path, 0); }, put_back);
 }
 
+TEST_CASE("user database faults: the file that SQLite maps is cut off while relays are up") {
+    relaying_world w;
+    w.bob_allocates();
+    std::filesystem::resize_file(w.path + "-shm", 0);
+    CHECK(w.hears.fault(1) == database_fault::damaged); // and not a dead process
+    w.ann_relays();
+    w.hears.usable(2);
+    w.bob_allocates();
+}
+
 TEST_CASE("user database faults: a folder in its place while relays are up") {
     story(
         database_fault::foreign,
