@@ -31,9 +31,14 @@ struct verb {
 };
 
 /// Each adds its subcommand, which lives as long as the application.
+verb add_status(CLI::App&);
+verb add_relays(CLI::App&);
+verb add_relay(CLI::App&);
+verb add_kick(CLI::App&);
+verb add_drain(CLI::App&);
+verb add_user(CLI::App&);
 verb add_credential(CLI::App&);
 verb add_check(CLI::App&);
-verb add_user(CLI::App&);
 
 /// All of them, in the order of --help.
 std::vector<verb> add_verbs(CLI::App&);

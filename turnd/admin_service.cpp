@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "admin_metrics.hpp"
+#include "admin_routes.hpp"
 #include "admin_status.hpp"
 #include "admin_target.hpp"
 #include "embedded_files.hpp"
@@ -51,6 +52,10 @@ constexpr route routes[] = {
     {"/readyz", "GET", {}, readyz},
     {"/metrics", "GET", {}, metrics},
     {"/api/v1/status", "GET", {}, status},
+    {relays_path, "GET", {"user", "realm", "client", "limit"}, list_relays},
+    {"/api/v1/relays/", "GET", {}, show_relay},
+    {"/api/v1/kick", "POST", {"user", "realm", "relay"}, kick},
+    {"/api/v1/drain", "POST", {}, drain},
 };
 
 admin_answer wrong_method(std::string_view method, std::string_view allowed, std::string_view remedy) {

@@ -12,6 +12,9 @@
 
 #include <fmt/format.h>
 
+#include <signal.h>
+#include <unistd.h>
+
 #include "admin_start.hpp"
 #include "client_count.hpp"
 #include "control.hpp"
@@ -110,7 +113,7 @@ std::unique_ptr<user_lookups> open_database(const std::string& path, logger& to)
 }
 
 /// What the HTTP service asks of the server.
-admin_world world_of(const turn::server& server, const client_count& clients, const std::atomic<bool>& draining,
+admin_world world_of(turn::server& server, const client_count& clients, std::atomic<bool>& draining,
                      std::chrono::system_clock::time_point started) {
     return {.numbers =
                 [&, started] {
@@ -123,7 +126,17 @@ admin_world world_of(const turn::server& server, const client_count& clients, co
                                          .now = std::chrono::system_clock::now(),
                                          .draining = draining.load()};
                 },
-            .draining = [&] { return draining.load(); }};
+            .draining = [&] { return draining.load(); },
+            .allocations = [&](const turn::allocation_filter& which,
+                               std::size_t most) { return server.allocations(which, most); },
+            .end_allocation = [&](turn::allocation_id id) { return server.end_allocation(id); },
+            .end_allocations_of = [&](std::string_view realm,
+                                      std::string_view user) { server.end_allocations_of(realm, user); },
+            .drain =
+                [&] {
+                    // As SIGTERM does; a second one would end the relays at once.
+                    if (!draining.exchange(true)) ::kill(::getpid(), SIGTERM);
+                }};
 }
 
 /// Feeds systemd's watchdog as long as every thread that relays does what it is asked.

@@ -1,0 +1,79 @@
+#include "admin_routes.hpp"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "admin_parameters.hpp"
+#include "admin_relays.hpp"
+#include "printable.hpp"
+
+namespace turnd {
+namespace {
+
+constexpr std::size_t most_kicked = 1'000'000; // counted before they end; there are never so many
+
+admin_answer no_such_relay(std::string_view id) {
+    return admin_error(404, "no-such-relay", fmt::format("there is no relay {}", printable(id, 60)),
+                       "it may have ended; /api/v1/why?relay=ID remembers for a while");
+}
+
+admin_answer kick_relay(const admin_world& world, turn::allocation_id id) {
+    if (!world.end_allocation(id)) return no_such_relay(std::to_string(static_cast<std::uint64_t>(id)));
+    return {.body = text_of({{"kicked", 1}})};
+}
+
+/// In every realm where the user has relays.
+admin_answer kick_user(const admin_world& world, const std::string& user, const std::string& realm) {
+    const auto alive = world.allocations({.user = user, .realm = realm}, most_kicked);
+    if (alive.empty())
+        return admin_error(404, "no-such-user", fmt::format("the user \"{}\" has no relay", printable(user, 60)),
+                           "/api/v1/relays lists those who have");
+    for (const auto& relay : alive) world.end_allocations_of(relay.realm, user);
+    return {.body = text_of({{"kicked", alive.size()}})};
+}
+
+} // namespace
+
+admin_answer list_relays(const admin_world& world, const admin_target& target) {
+    auto user = name_of(target, "user"), realm = name_of(target, "realm");
+    const auto client = ip_of(target, "client");
+    const auto limit = number_of(target, "limit", 1, most_relays_shown);
+    if (!user) return user.error();
+    if (!realm) return realm.error();
+    if (!client) return client.error();
+    if (!limit) return limit.error();
+    const auto most = static_cast<std::size_t>(limit->value_or(relays_shown));
+    return {
+        .body = relays_json(
+            world.allocations({.user = user->value_or(""), .realm = realm->value_or(""), .client = *client}, most + 1),
+            most)};
+}
+
+admin_answer show_relay(const admin_world& world, const admin_target& target) {
+    const std::string_view text = std::string_view(target.path).substr(relays_path.size() + 1);
+    const auto id = relay_id(text);
+    if (!id) return no_such_relay(text);
+    const auto found = world.allocations({.id = id}, 1);
+    if (found.empty()) return no_such_relay(text);
+    return {.body = relay_details_json(found.front())};
+}
+
+admin_answer kick(const admin_world& world, const admin_target& target) {
+    auto user = name_of(target, "user"), realm = name_of(target, "realm");
+    const auto relay = relay_of(target, "relay");
+    if (!user) return user.error();
+    if (!realm) return realm.error();
+    if (!relay) return relay.error();
+    if (user->has_value() == relay->has_value() || (realm->has_value() && !user->has_value()))
+        return admin_error(400, "whom", "either a relay or a user is kicked", "write relay=ID, or user=NAME");
+    return *relay ? kick_relay(world, **relay) : kick_user(world, **user, realm->value_or(""));
+}
+
+admin_answer drain(const admin_world& world, const admin_target&) {
+    world.drain();
+    return {.status = 202,
+            .body = text_of({{"draining", true}, {"numAllocations", world.numbers().totals.relay.allocations}})};
+}
+
+} // namespace turnd
