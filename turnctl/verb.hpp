@@ -34,6 +34,7 @@ struct verb {
 verb add_status(CLI::App&);
 verb add_relays(CLI::App&);
 verb add_relay(CLI::App&);
+verb add_why(CLI::App&);
 verb add_kick(CLI::App&);
 verb add_drain(CLI::App&);
 verb add_user(CLI::App&);

@@ -4,7 +4,7 @@ namespace turnctl {
 
 std::vector<verb> add_verbs(CLI::App& app) {
     return {
-        add_status(app), add_relays(app), add_relay(app),      add_kick(app),
+        add_status(app), add_relays(app), add_relay(app),      add_why(app),   add_kick(app),
         add_drain(app),  add_user(app),   add_credential(app), add_check(app),
     };
 }

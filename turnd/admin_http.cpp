@@ -22,6 +22,8 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
+constexpr int no_descriptor = -1; ///< poll(2) passes it over
+
 /// Waits until `fd` is ready for `events`. False: `stop` is readable, or the time is over.
 bool wait_for(int fd, short events, int stop, clock::time_point deadline) noexcept {
     for (;;) {
@@ -55,11 +57,12 @@ public:
         return static_cast<ssize_t>(taken);
     }
 
+    /// Also when the service ends: the answer may be about that.
     ssize_t write(const char* from, std::size_t size) override {
         wrote_ = true;
         std::size_t sent = 0;
         while (sent < size) {
-            if (!wait_for(fd_, POLLOUT, stop_, deadline_)) return -1;
+            if (!wait_for(fd_, POLLOUT, no_descriptor, deadline_)) return -1;
             const ssize_t n = ::send(fd_, from + sent, size - sent, MSG_NOSIGNAL);
             if (n < 0 && errno != EAGAIN && errno != EINTR) return -1;
             if (n > 0) sent += static_cast<std::size_t>(n);
@@ -134,7 +137,7 @@ private:
             if (connection.value() >= 0)
                 serve(connection.value());
             else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-                wait_for(-1, 0, stop_.value(), clock::now() + std::chrono::milliseconds(100));
+                wait_for(no_descriptor, 0, stop_.value(), clock::now() + std::chrono::milliseconds(100));
         }
     }
 

@@ -37,7 +37,7 @@ public:
     static turn::result<http_service, failure> start(const places&, handler);
     http_service(http_service&&) noexcept;
     http_service& operator=(http_service&&) noexcept;
-    ~http_service(); ///< cuts off what is under way
+    ~http_service(); ///< requests that have come are answered, half ones are cut off
 
     /// Where the status is shown, with the port that the system chose.
     [[nodiscard]] std::optional<turn::transport_address> status_address() const;

@@ -6,6 +6,7 @@
 
 #include "admin_parameters.hpp"
 #include "admin_relays.hpp"
+#include "admin_why.hpp"
 #include "printable.hpp"
 
 namespace turnd {
@@ -68,6 +69,25 @@ admin_answer kick(const admin_world& world, const admin_target& target) {
     if (user->has_value() == relay->has_value() || (realm->has_value() && !user->has_value()))
         return admin_error(400, "whom", "either a relay or a user is kicked", "write relay=ID, or user=NAME");
     return *relay ? kick_relay(world, **relay) : kick_user(world, **user, realm->value_or(""));
+}
+
+admin_answer tell_why(const admin_world& world, const admin_target& target) {
+    auto user = name_of(target, "user"), realm = name_of(target, "realm");
+    const auto client = ip_of(target, "client");
+    const auto relay = relay_of(target, "relay");
+    if (!user) return user.error();
+    if (!realm) return realm.error();
+    if (!client) return client.error();
+    if (!relay) return relay.error();
+    if (int{user->has_value()} + int{client->has_value()} + int{relay->has_value()} != 1 ||
+        (realm->has_value() && !user->has_value()))
+        return admin_error(400, "whom", "one of user, client and relay is needed",
+                           "write user=NAME, client=IP or relay=ID");
+    auto live = world.allocations(
+        {.id = *relay, .user = user->value_or(""), .realm = realm->value_or(""), .client = *client}, relays_shown);
+    return {.body = why_json(
+                world.why({.user = *std::move(user), .realm = *std::move(realm), .client = *client, .relay = *relay},
+                          std::move(live)))};
 }
 
 admin_answer drain(const admin_world& world, const admin_target&) {

@@ -10,6 +10,8 @@ namespace turnd {
 admin_answer list_relays(const admin_world&, const admin_target&);
 /// GET /api/v1/relays/ID
 admin_answer show_relay(const admin_world&, const admin_target&);
+/// GET /api/v1/why?user=U[&realm=R], ?client=IP or ?relay=ID
+admin_answer tell_why(const admin_world&, const admin_target&);
 /// POST /api/v1/kick?relay=ID or ?user=U[&realm=R]
 admin_answer kick(const admin_world&, const admin_target&);
 /// POST /api/v1/drain

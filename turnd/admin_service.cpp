@@ -54,6 +54,7 @@ constexpr route routes[] = {
     {"/api/v1/status", "GET", {}, status},
     {relays_path, "GET", {"user", "realm", "client", "limit"}, list_relays},
     {"/api/v1/relays/", "GET", {}, show_relay},
+    {"/api/v1/why", "GET", {"user", "realm", "client", "relay"}, tell_why},
     {"/api/v1/kick", "POST", {"user", "realm", "relay"}, kick},
     {"/api/v1/drain", "POST", {}, drain},
 };

@@ -16,7 +16,10 @@ using nlohmann::json;
 namespace {
 
 admin_world quiet_world() {
-    return {.numbers = some_numbers, .draining = [] { return false; }};
+    admin_world world;
+    world.numbers = some_numbers;
+    world.draining = [] { return false; };
+    return world;
 }
 
 turn::transport_address at(std::string_view text) {

@@ -152,6 +152,25 @@ TEST_CASE("turnd: connections that say nothing hold up neither the others nor th
     CHECK(exchange(std::move(silent.back()), "").empty());
 }
 
+TEST_CASE("turnd: who asked for the end hears that it has begun") {
+    const room files;
+    std::optional<http_service> service;
+    std::atomic<bool> asked{false};
+    service = started({files.path("turnd.sock"), {}}, [&](const admin_request& r) {
+        asked = true;
+        asked.notify_all();
+        std::this_thread::yield(); // the service is about to end
+        return echo(r);
+    });
+    std::thread end([&] {
+        asked.wait(false);
+        service.reset();
+    });
+    const std::string answer = exchange(connect_to(files.path("turnd.sock")), get("/", "", "POST"));
+    end.join();
+    CHECK(answer.ends_with("POST|/|write"));
+}
+
 TEST_CASE("turnd: a failure in an answer is a 500 in JSON") {
     const room files;
     const auto service =
