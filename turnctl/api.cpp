@@ -94,6 +94,8 @@ void say_refused(const json& error, console& to) {
     const std::string message = text_of(error, "message"), remedy = text_of(error, "remedy");
     to.err << fmt::format("turnctl: {}{}{}\n", message.empty() ? "turnd refused" : message, remedy.empty() ? "" : "; ",
                           remedy);
+    if (const auto problems = error.find("problems"); problems != error.end() && problems->is_array())
+        for (const auto& p : *problems) to.err << text_of(p, "text") << '\n';
 }
 
 } // namespace

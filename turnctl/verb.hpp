@@ -37,6 +37,8 @@ verb add_relay(CLI::App&);
 verb add_why(CLI::App&);
 verb add_kick(CLI::App&);
 verb add_drain(CLI::App&);
+verb add_reload(CLI::App&);
+verb add_log_level(CLI::App&);
 verb add_user(CLI::App&);
 verb add_credential(CLI::App&);
 verb add_check(CLI::App&);

@@ -34,6 +34,23 @@ admin_answer kick_user(const admin_world& world, const std::string& user, const 
     return {.body = text_of({{"kicked", alive.size()}})};
 }
 
+nlohmann::ordered_json problem_json(const problem& p) {
+    nlohmann::ordered_json object{{"place", p.where.place}, {"key", p.where.name},    {"value", p.value},
+                                  {"what", p.why.what},     {"remedy", p.why.remedy}, {"text", p.to_string()}};
+    if (p.where.line != 0) object["line"] = p.where.line;
+    return object;
+}
+
+admin_answer not_reloaded(const reload_report& report) {
+    nlohmann::ordered_json object{{"error", "bad-configuration"},
+                                  {"message", "the configuration has problems; nothing has changed"},
+                                  {"remedy", "turnd check-config shows them, too"},
+                                  {"file", report.file},
+                                  {"problems", nlohmann::ordered_json::array()}};
+    for (const problem& p : report.problems) object["problems"].push_back(problem_json(p));
+    return {.status = 422, .body = text_of(object)};
+}
+
 } // namespace
 
 admin_answer list_relays(const admin_world& world, const admin_target& target) {
@@ -94,6 +111,32 @@ admin_answer drain(const admin_world& world, const admin_target&) {
     world.drain();
     return {.status = 202,
             .body = text_of({{"draining", true}, {"numAllocations", world.numbers().totals.relay.allocations}})};
+}
+
+admin_answer reload(const admin_world& world, const admin_target&) {
+    const reload_report report = world.reload();
+    if (!report.good()) return not_reloaded(report);
+    nlohmann::ordered_json object{
+        {"file", report.file}, {"changes", nlohmann::ordered_json::array()}, {"warnings", report.warnings}};
+    for (const change& c : report.changes)
+        object["changes"].push_back(
+            {{"key", c.key}, {"from", c.from}, {"to", c.to}, {"needsRestart", c.when == takes_effect::after_restart}});
+    return {.body = text_of(object)};
+}
+
+admin_answer set_log_level(const admin_world& world, const admin_target& target) {
+    constexpr std::pair<std::string_view, log_level> levels[] = {{"debug", log_level::debug},
+                                                                 {"info", log_level::info},
+                                                                 {"warning", log_level::warning},
+                                                                 {"error", log_level::error}};
+    const std::string* wanted = target.find("level");
+    for (const auto& [name, level] : levels) {
+        if (wanted == nullptr || *wanted != name) continue;
+        world.set_log_level(level);
+        return {.body = text_of({{"level", name}})};
+    }
+    return bad_parameter("level", wanted == nullptr ? "" : *wanted, "this is no level of the log",
+                         "write level=debug, info, warning or error");
 }
 
 } // namespace turnd

@@ -16,6 +16,10 @@ admin_answer tell_why(const admin_world&, const admin_target&);
 admin_answer kick(const admin_world&, const admin_target&);
 /// POST /api/v1/drain
 admin_answer drain(const admin_world&, const admin_target&);
+/// POST /api/v1/reload: 422 when the configuration has problems, and nothing has changed.
+admin_answer reload(const admin_world&, const admin_target&);
+/// POST /api/v1/log-level?level=LEVEL
+admin_answer set_log_level(const admin_world&, const admin_target&);
 
 inline constexpr std::string_view relays_path = "/api/v1/relays";
 inline constexpr std::size_t relays_shown = 100; ///< unless `limit` says otherwise

@@ -57,6 +57,8 @@ constexpr route routes[] = {
     {"/api/v1/why", "GET", {"user", "realm", "client", "relay"}, tell_why},
     {"/api/v1/kick", "POST", {"user", "realm", "relay"}, kick},
     {"/api/v1/drain", "POST", {}, drain},
+    {"/api/v1/reload", "POST", {}, reload},
+    {"/api/v1/log-level", "POST", {"level"}, set_log_level},
 };
 
 admin_answer wrong_method(std::string_view method, std::string_view allowed, std::string_view remedy) {

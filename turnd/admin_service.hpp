@@ -5,6 +5,7 @@
 
 #include "admin_message.hpp"
 #include "admin_numbers.hpp"
+#include "control.hpp"
 #include "why.hpp"
 
 namespace turnd {
@@ -28,6 +29,8 @@ struct admin_world {
     std::function<void(std::string_view realm, std::string_view user)> end_allocations_of;
     /// What happened to the user, client or relay last. `live`: its relays.
     std::function<why_answer(const why_subject&, std::vector<turn::allocation_report> live)> why;
+    std::function<reload_report()> reload;
+    std::function<void(log_level)> set_log_level;
     std::function<void()> drain; ///< no new allocations, and the end when the old ones have ended; again: nothing more
 };
 

@@ -113,8 +113,8 @@ std::unique_ptr<user_lookups> open_database(const std::string& path, logger& to)
 }
 
 /// What the HTTP service asks of the server.
-admin_world world_of(turn::server& server, const client_count& clients, const event_memory& memory,
-                     std::atomic<bool>& draining, std::chrono::system_clock::time_point started) {
+admin_world world_of(turn::server& server, const client_count& clients, const event_memory& memory, control& operations,
+                     const std::atomic<bool>& draining, std::chrono::system_clock::time_point started) {
     return {.numbers =
                 [&, started] {
                     return admin_numbers{.totals = server.totals(),
@@ -138,11 +138,9 @@ admin_world world_of(turn::server& server, const client_count& clients, const ev
                     if (of.client) return why_client(memory, *of.client, std::move(live));
                     return why_user(memory, *of.user, of.realm, std::move(live));
                 },
-            .drain =
-                [&] {
-                    // As SIGTERM does; a second one would end the relays at once.
-                    if (!draining.exchange(true)) ::kill(::getpid(), SIGTERM);
-                }};
+            .reload = [&] { return operations.reload(); },
+            .set_log_level = [&](log_level level) { operations.set_log_level(level); },
+            .drain = [&] { operations.drain(); }};
 }
 
 /// Feeds systemd's watchdog as long as every thread that relays does what it is asked.
@@ -192,7 +190,7 @@ std::optional<std::size_t> run_server(settings& s, configuration_sources from, c
                         .drain = [] { ::kill(::getpid(), SIGUSR2); }});
     std::atomic<bool> draining{false};
     std::optional<http_service> admin;
-    if (!start_admin(s, world_of(*server, clients, memory, draining, started), to, admin)) return {};
+    if (!start_admin(s, world_of(*server, clients, memory, operations, draining, started), to, admin)) return {};
     if (database)
         database->watch_removals([&](const std::string& realm, const std::string& name) {
             if (!directory.now()->has_user(realm, name)) server->end_allocations_of(realm, name);

@@ -37,6 +37,9 @@ struct story {
     std::size_t most = 0;
     why_subject subject{};
     int drains = 0;
+    int reloads = 0;
+    reload_report report{};
+    std::optional<log_level> level{};
 
     admin_world world() {
         admin_world w;
@@ -74,6 +77,11 @@ struct story {
             return a;
         };
         w.drain = [this] { ++drains; };
+        w.reload = [this] {
+            ++reloads;
+            return report;
+        };
+        w.set_log_level = [this](log_level to) { level = to; };
         return w;
     }
 };
@@ -287,4 +295,53 @@ TEST_CASE("turnd: addresses, ids and limits are numbers of their kind or a 400")
     CHECK(s.most == 0);
     CHECK(asked(s.world(), "/api/v1/relays?limit=10000").status == 200);
     CHECK(s.most == 10'001);
+}
+
+TEST_CASE("turnd: a reload by HTTP says what has changed, and what needs a restart") {
+    story s;
+    s.report.file = "/etc/turnd/turnd.toml";
+    s.report.changes = {{"log.level", "info", "debug", takes_effect::at_once},
+                        {"threads", "2", "4", takes_effect::after_restart}};
+    s.report.warnings = {"a \"warning\""};
+    CHECK(asked(s.world(), "/api/v1/reload").status == 405);
+    CHECK(s.reloads == 0);
+    const admin_answer yes = asked(s.world(), "/api/v1/reload", "POST");
+    CHECK(yes.status == 200);
+    CHECK(json::parse(yes.body) ==
+          json{{"file", "/etc/turnd/turnd.toml"},
+               {"changes",
+                {{{"key", "log.level"}, {"from", "info"}, {"to", "debug"}, {"needsRestart", false}},
+                 {{"key", "threads"}, {"from", "2"}, {"to", "4"}, {"needsRestart", true}}}},
+               {"warnings", {"a \"warning\""}}});
+}
+
+TEST_CASE("turnd: a reload of a configuration with problems names them all") {
+    story s;
+    s.report.problems = {{{.from = origin::layer::file, .place = "turnd.toml", .line = 3, .name = "relay.prots"},
+                          "x",
+                          {"there is no such key", "did you mean ports?"}}};
+    const admin_answer no = asked(s.world(), "/api/v1/reload", "POST");
+    CHECK(no.status == 422);
+    const json shown = json::parse(no.body);
+    CHECK(shown["error"] == "bad-configuration");
+    CHECK(shown["problems"][0]["place"] == "turnd.toml");
+    CHECK(shown["problems"][0]["line"] == 3);
+    CHECK(shown["problems"][0]["key"] == "relay.prots");
+    CHECK(shown["problems"][0]["remedy"] == "did you mean ports?");
+    CHECK(shown["problems"][0]["text"] == s.report.problems[0].to_string());
+}
+
+TEST_CASE("turnd: the log's level is one of four words") {
+    story s;
+    CHECK(json::parse(asked(s.world(), "/api/v1/log-level?level=warning", "POST").body) == json{{"level", "warning"}});
+    CHECK(s.level == log_level::warning);
+    s.level.reset();
+    for (const char* query : {"", "?level=", "?level=Debug", "?level=debug%00", "?level=%25s", "?level=trace"}) {
+        CAPTURE(query);
+        const admin_answer no = asked(s.world(), std::string("/api/v1/log-level") + query, "POST");
+        CHECK(no.status == 400);
+        CHECK(error_of(no) == "bad-parameter");
+    }
+    CHECK(asked(s.world(), "/api/v1/log-level?level=debug").status == 405);
+    CHECK_FALSE(s.level);
 }
