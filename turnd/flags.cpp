@@ -74,10 +74,13 @@ command_line parse_command_line(std::vector<std::string> arguments) {
     app.allow_extras();
     bool version = false;
     app.add_flag("--version", version, "Print the version and exit");
-    CLI::App* check =
-        app.add_subcommand("check-config", "Check the configuration: exit status 0, or 2 with every problem");
+    CLI::App* check = app.add_subcommand(
+        "check-config",
+        "Check the configuration, certificates and addresses: exit status 0, or 2 with every problem; with --name "
+        "NAME also whether the certificates are for that name");
     check->fallthrough();
     check->allow_extras();
+    check->add_option("--name", line.name, "What clients call this server");
 
     std::map<std::string_view, std::vector<std::string>> values;
     std::map<std::string_view, bool> switches;

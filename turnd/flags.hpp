@@ -12,6 +12,7 @@ struct command_line {
     enum class verb { run, check_config, help, version };
     verb what = verb::run;
     layer flags{};
+    std::string name{};      ///< check-config --name: what clients call the server
     bool understood = true;  ///< false: nothing but `problems` is meaningful
     problem_list problems{}; ///< unknown flags, flags without their value
     std::string help{};      ///< the text of --help

@@ -1,5 +1,6 @@
 /// turnd: the STUN and TURN server as a program.
 
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -12,6 +13,7 @@
 
 #include <fmt/format.h>
 
+#include "check_config.hpp"
 #include "configuration.hpp"
 #include "daemon.hpp"
 #include "flags.hpp"
@@ -48,13 +50,16 @@ int start(int argc, char** argv) {
         from = {std::move(line.flags), environment_of_process()};
         c = turnd::load_configuration(from);
     }
+    const bool checking = line.what == turnd::command_line::verb::check_config;
+    if (checking && line.problems.empty() && c.problems.empty())
+        turnd::check_in_depth(c, turnd::read_machine(), line.name, std::chrono::system_clock::now());
     c.problems.insert(c.problems.begin(), line.problems.begin(), line.problems.end());
     if (report(c.problems)) return turnd::exit_bad_configuration;
     if (line.what == turnd::command_line::verb::version) {
         fmt::print("turnd {}\n", turnd::version);
         return turnd::exit_good;
     }
-    if (line.what == turnd::command_line::verb::check_config) {
+    if (checking) {
         for (const std::string& warning : c.warnings) fmt::print(stderr, "turnd: warning: {}\n", warning);
         fmt::print("{}: no problems\n", c.file.empty() ? "configuration" : c.file);
         return turnd::exit_good;
