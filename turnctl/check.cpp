@@ -14,7 +14,9 @@
 
 #include "parse_value.hpp"
 #include "printable.hpp"
+#include "turnctl/api.hpp"
 #include "turnctl/check/check.hpp"
+#include "turnctl/check/own_turnd.hpp"
 #include "turnctl/check/print.hpp"
 #include "turnctl/check/targets.hpp"
 #include "turnctl/verb.hpp"
@@ -38,6 +40,7 @@ struct options {
     std::string password_file{};
     std::string authorities{};
     std::string timeout = "5";
+    std::string socket{};
     bool insecure = false;
     bool json = false;
 };
@@ -116,6 +119,14 @@ std::vector<report> check_all(const std::vector<target>& targets, const check_op
     return reports;
 }
 
+/// The status of the turnd behind --socket; an empty one without that flag.
+turn::result<nlohmann::ordered_json, complaint> own_status(const options& o) {
+    if (o.socket.empty()) return nlohmann::ordered_json();
+    auto answer = ask_turnd(o.socket, "GET", "/api/v1/status");
+    if (!answer) return answer.error();
+    return std::move(answer->body);
+}
+
 int run_check(const options& o, console& to) {
     const auto targets = read_targets(o);
     if (!targets) {
@@ -127,9 +138,12 @@ int run_check(const options& o, console& to) {
         to.err << "turnctl: " << how.error() << '\n';
         return exit_usage;
     }
-    const std::vector<report> reports = check_all(*targets, *how);
+    const auto status = own_status(o); // before there is an allocation of ours
+    if (!status) to.err << "turnctl: " << status.error() << '\n';
+    std::vector<report> reports = check_all(*targets, *how);
+    if (status) check::add_allocations(reports, *status);
     auto all = nlohmann::ordered_json::array();
-    int worst = exit_good;
+    int worst = status ? exit_good : exit_warning;
     for (const report& r : reports) {
         worst = std::max(worst, static_cast<int>(r.weight()));
         if (o.json)
@@ -161,6 +175,8 @@ verb add_check(CLI::App& app) {
     command->add_option("--timeout", o->timeout, "Seconds that a step may take, or such as 500ms")
         ->type_name("SECONDS")
         ->capture_default_str();
+    command->add_option("--socket", o->socket, "Of a turnd on this machine, which tells how many allocations it has")
+        ->type_name("PATH");
     command->add_flag("--json", o->json, "A JSON array, an object for each URI");
     return {command, [o](console& to) { return run_check(*o, to); }};
 }

@@ -9,6 +9,8 @@
 
 #include "support/certificates.hpp"
 #include "support/real_server.hpp"
+#include "turnctl/check/own_turnd.hpp"
+#include "turnctl/check/print.hpp"
 #include "turnctl_console.hpp"
 #include "turnctl_odd_server.hpp"
 #include "turnd_room.hpp"
@@ -399,6 +401,29 @@ TEST_CASE("turnctl check: of several servers and a list each has its report, and
     for (const auto& r : nlohmann::json::parse(all.out)) verdicts.push_back(r["verdict"]);
     CHECK(verdicts == std::vector<std::string>{"ok", "ok", "no-ports", "ok"});
     CHECK(nlohmann::json::parse(all.out)[1]["echoPeer"] == "own-socket"); // ann's line has ann's password
+}
+
+TEST_CASE("turnctl check: reports about a turnd of this machine get its number of allocations, others do not") {
+    using turnctl::check::report;
+    const auto at = [](std::string_view address, std::string transport) {
+        return report{.transport = std::move(transport), .server = *transport_address::parse(address)};
+    };
+    std::vector<report> reports{at("192.0.2.1:3478", "udp"), at("192.0.2.1:3478", "tcp"), at("192.0.2.1:3479", "udp"),
+                                at("192.0.2.2:3478", "udp"), report{}};
+    const auto status =
+        nlohmann::ordered_json::parse(R"({"numAllocations": 7, "listeners": [{"realm": "example.org"}, 5,
+        {"address": "192.0.2.1", "port": 3478, "transport": "udp", "realm": "example.org"}]})");
+    add_allocations(reports, status);
+    CHECK(reports[0].allocations == std::optional<std::uint64_t>(7));
+    CHECK(to_json(reports[0])["numAllocations"] == 7);
+    for (std::size_t i = 1; i < reports.size(); ++i) CHECK_FALSE(reports[i].allocations.has_value());
+    CHECK_FALSE(to_json(reports[1]).contains("numAllocations"));
+
+    std::vector<report> again{at("192.0.2.1:3478", "udp")};
+    for (const char* odd :
+         {"null", "[]", "{}", R"({"numAllocations": "7"})", R"({"numAllocations": 7, "listeners": {}})"})
+        add_allocations(again, nlohmann::ordered_json::parse(odd));
+    CHECK_FALSE(again[0].allocations.has_value());
 }
 
 TEST_CASE("turnctl check: without --json it is for people, with the same names") {

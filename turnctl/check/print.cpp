@@ -61,6 +61,7 @@ void print(std::ostream& out, const report& r) {
         line(out, "relayedAddress", r.relayed->ip_to_string());
         line(out, "relayedPortNumber", fmt::format("{}", r.relayed->port));
     }
+    if (r.allocations) line(out, "numAllocations", fmt::format("{}", *r.allocations));
     if (r.peer != echo_peer::none) line(out, "echoPeer", name(r.peer));
     print_steps(out, r);
     for (const finding& f : r.findings) {
@@ -89,6 +90,7 @@ nlohmann::ordered_json to_json(const report& r) {
     }
     if (r.lifetime_seconds) j["lifetimeSeconds"] = *r.lifetime_seconds;
     if (r.certificate_seconds) j["certificateExpiresInSeconds"] = *r.certificate_seconds;
+    if (r.allocations) j["numAllocations"] = *r.allocations;
     if (r.peer != echo_peer::none) j["echoPeer"] = name(r.peer);
     for (std::size_t i = 0; i < step_count; ++i) {
         const auto s = static_cast<step>(i);

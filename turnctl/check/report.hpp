@@ -52,6 +52,7 @@ struct report {
     std::optional<turn::transport_address> relayed{};
     std::optional<std::int64_t> lifetime_seconds{};    ///< of the allocation
     std::optional<std::int64_t> certificate_seconds{}; ///< until the certificate ends; negative: since
+    std::optional<std::uint64_t> allocations{};        ///< of a turnd on this machine, before the check
     echo_peer peer = echo_peer::none;
     outcome steps[step_count]{};
     std::vector<finding> findings{};
