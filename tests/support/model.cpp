@@ -75,6 +75,13 @@ void model::left_for_peer(const transport_address& from, const transport_address
     broken("data for " + peer.to_string() + " with neither permission nor channel");
 }
 
+void model::judge_peers_again(const peer_policy& policy) {
+    for (auto& [tuple, a] : allocations_) {
+        std::erase_if(a.permissions, [&](const auto& p) { return !authorize_peer(policy, p.first, true).allowed; });
+        std::erase_if(a.channels, [&](const auto& c) { return !authorize_peer(policy, c.second.peer).allowed; });
+    }
+}
+
 void model::ended(const transport_address& client, const transport_address& server, allocation_end how,
                   time_point now) {
     const auto found = allocations_.find({client, server});

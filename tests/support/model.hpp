@@ -52,6 +52,8 @@ public:
     [[nodiscard]] bool must_go_down(const transport_address& relayed, const transport_address& peer, bytes payload,
                                     time_point now) const;
 
+    /// The policy has changed, and the relay has been told to look at its peers again.
+    void judge_peers_again(const peer_policy&);
     /// Forgets what has expired; the relay has been ticked up to `now`.
     void forget_expired(time_point now);
     [[nodiscard]] std::size_t allocations() const noexcept { return allocations_.size(); }

@@ -145,6 +145,14 @@ void world::end_allocations_of(std::string_view realm, std::string_view user) {
     check();
 }
 
+void world::reconfigure(const relay_options& wanted) {
+    const relay_options o = with_own_addresses(wanted, listeners_, addresses);
+    relay_.reconfigure(o);
+    for (allocation_cursor at; !at.done;) relay_.judge_peers_again(at, 1);
+    model_.judge_peers_again(o.peers);
+    check();
+}
+
 bool world::end_allocation(allocation_id id) {
     bool ended = false;
     for (allocation_cursor at; !at.done && !ended;) ended = relay_.end_allocation(id, at, 1, now_, out_);

@@ -136,6 +136,8 @@ public:
     /// No new allocations from now on.
     void stop_accepting();
     void end_allocations_of(std::string_view realm, std::string_view user);
+    /// As a server does it: peers that are refused now are cut off.
+    void reconfigure(const relay_options&);
     /// Whether there was one.
     bool end_allocation(allocation_id);
     /// What the relay says of its allocations, in any order.

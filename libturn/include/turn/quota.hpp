@@ -27,6 +27,9 @@ public:
     /// Gives one unit back. Precondition: acquired with the same names.
     void release(std::string_view realm, std::string_view account) noexcept;
     [[nodiscard]] std::size_t in_use() const noexcept;
+    /// From now on. Units above a lower limit stay until they are released.
+    void set_limits(limits) noexcept;
+    [[nodiscard]] limits allowed() const noexcept;
 
 private:
     struct state;

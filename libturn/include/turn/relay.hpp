@@ -151,6 +151,14 @@ public:
     /// time_point::max() when nothing waits.
     [[nodiscard]] time_point next_deadline() const noexcept;
 
+    /// Takes over what may change while a relay runs: nonce_lifetime, integrity_failure_code, max_allocations, the two
+    /// limits per allocation, bandwidth_per_allocation, unauthenticated_bytes_per_second and _exempt, peers. Whatever
+    /// is above a lower limit stays until it ends. May throw std::bad_alloc, then nothing has changed.
+    void reconfigure(const relay_options&);
+    /// After that: of the next `places` places from `at` on, removes permissions and channels of peers that the policy
+    /// refuses now, so that their data is dropped as if the client had never named them; moves `at`.
+    void judge_peers_again(allocation_cursor& at, std::size_t places) noexcept;
+
     /// No new allocations from now on (508, reason draining); existing ones live on.
     void stop_accepting() noexcept;
     /// Ends allocations of one user (the username, or the account behind it), or of everybody, as far as `out` has

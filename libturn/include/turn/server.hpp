@@ -111,6 +111,7 @@ struct server_totals {
     std::size_t ports_peak = 0;   ///< the most there were at once
     std::size_t quota_in_use = 0;
     std::size_t reservations = 0; ///< ports held for RESERVATION-TOKENs
+    std::size_t capacity = 0;     ///< server_description::capacity, or what reconfigure() made of it
 };
 
 class server {
@@ -121,6 +122,12 @@ public:
     server& operator=(server&&) noexcept;
 
     void stop_accepting(); ///< drain: no new allocations; existing ones live on
+    /// Takes over what may change while a server runs, and nothing else of these options: of `relay` what
+    /// relay::reconfigure() names, allocations_total, allocations_per_user and connections. New limits hold for what
+    /// comes: no allocation and no connection is ended for them. But a peer that the policy refuses now is cut off at
+    /// once: its permissions and channels are removed. Waits for the shards, a second at most (see allocations()).
+    /// An error, in words as for start(): nothing has changed.
+    result<void, start_error> reconfigure(const server_options&);
     /// `username`: as the client gives it, or the account behind it (the user in a time-limited credential).
     void end_allocations_of(std::string_view realm, std::string_view username);
     /// Ends one allocation (allocation_end::kicked). False: there is none of that id, or the server has stopped.

@@ -43,4 +43,10 @@ std::size_t connection_budget::in_use() const noexcept {
     return in_use_;
 }
 
+void connection_budget::set_limits(std::size_t total, std::size_t per_source) noexcept {
+    const std::lock_guard lock(mutex_);
+    total_ = total;
+    per_source_ = per_source;
+}
+
 } // namespace turn::net

@@ -24,14 +24,16 @@ public:
     void leave(const transport_address& source) noexcept;
 
     [[nodiscard]] std::size_t in_use() const noexcept;
+    /// From now on; nobody is sent away.
+    void set_limits(std::size_t total, std::size_t per_source) noexcept;
 
 private:
     /// IPv4 address or IPv6 /64; which family it is does not matter for counting.
     static std::uint64_t key_of(const transport_address&) noexcept;
 
-    const std::size_t total_;
-    const std::size_t per_source_;
     mutable std::mutex mutex_{};
+    std::size_t total_;
+    std::size_t per_source_;
     std::size_t in_use_ = 0;
     std::unordered_map<std::uint64_t, std::size_t> by_source_{};
 };

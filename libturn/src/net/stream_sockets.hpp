@@ -58,6 +58,8 @@ public:
     /// Errors: io, with the cause in errno; out of memory throws std::bad_alloc.
     static result<std::unique_ptr<stream_sockets>> make(const stream_options&, connection_budget& budget);
     ~stream_sockets();
+    /// From now on; timers that run go on as they were set.
+    void reconfigure(const stream_options& options) noexcept { options_ = options; }
 
     /// Listens and numbers the listeners from 0. Port 0: the system chooses. Errors: io, with the cause in errno.
     result<std::uint32_t> listen(const transport_address& local, stream_kinds, bool reuse_port);

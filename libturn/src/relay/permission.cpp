@@ -51,6 +51,17 @@ void relay::state::install_permission(allocation& a, const transport_address& pe
     ++books_.permissions;
 }
 
+/// The policy has changed since they were installed.
+void relay::state::judge_peers_again(slot s) noexcept {
+    allocation& a = allocations_[s];
+    books_.channels.subtract(
+        a.channels.erase_if([&](const channel& c) { return !judge_peer(options_.peers, c.peer, false).allowed; }));
+    books_.permissions.subtract(
+        a.permissions.erase_if([&](const permission& p) { return !judge_peer(options_.peers, p.peer, true).allowed; }));
+    for (permission& p : a.permissions) p.port_matters = judge_peer(options_.peers, p.peer, true).port_matters;
+    schedule(s);
+}
+
 /// All or nothing; all 400s first, then 443, 403 and 508.
 outcome relay::state::create_permission(request& r) {
     allocation& a = allocations_[r.slot];
@@ -66,7 +77,8 @@ outcome relay::state::create_permission(request& r) {
     outcome wrong_family = success;
     outcome denied = success;
     std::vector<transport_address> fresh; // addresses without a permission so far, at most as many as may be added
-    const std::size_t free = options_.permissions_per_allocation - a.permissions.size();
+    const std::size_t limit = options_.permissions_per_allocation; // may be lower than it was
+    const std::size_t free = limit > a.permissions.size() ? limit - a.permissions.size() : 0;
     bool too_many = false;
     r.message.for_each<stun::xor_peer_address>([&](const result<transport_address>& peer) {
         const outcome o = may_reach(a, *peer, true);

@@ -47,8 +47,8 @@ allocation_quota::allocation_quota(limits allowed) : state_(std::make_unique<sta
 allocation_quota::~allocation_quota() = default;
 
 reason allocation_quota::acquire(std::string_view realm, std::string_view account, std::size_t user_limit) {
-    const std::size_t limit = user_limit != 0 ? user_limit : state_->allowed.per_user;
     const std::scoped_lock lock(state_->mutex);
+    const std::size_t limit = user_limit != 0 ? user_limit : state_->allowed.per_user;
     if (state_->total >= state_->allowed.total) return reason::quota_total;
     auto found = state_->users.find(user_view(realm, account));
     if (found == state_->users.end())
@@ -71,6 +71,16 @@ void allocation_quota::release(std::string_view realm, std::string_view account)
 std::size_t allocation_quota::in_use() const noexcept {
     const std::scoped_lock lock(state_->mutex);
     return state_->total;
+}
+
+void allocation_quota::set_limits(limits now) noexcept {
+    const std::scoped_lock lock(state_->mutex);
+    state_->allowed = now;
+}
+
+allocation_quota::limits allocation_quota::allowed() const noexcept {
+    const std::scoped_lock lock(state_->mutex);
+    return state_->allowed;
 }
 
 } // namespace turn

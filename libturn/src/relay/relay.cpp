@@ -302,6 +302,29 @@ time_point relay::next_deadline() const noexcept {
     return state_->deadlines_.next();
 }
 
+void relay::reconfigure(const relay_options& wanted) {
+    // Everything that may run out of memory comes before the first change.
+    byte_budget budget(wanted.unauthenticated_bytes_per_second, wanted.unauthenticated_exempt, {crypto::random64()});
+    peer_policy peers = wanted.peers;
+    relay_options& o = state_->options_;
+    o.nonce_lifetime = wanted.nonce_lifetime;
+    o.integrity_failure_code = wanted.integrity_failure_code;
+    o.max_allocations = wanted.max_allocations;
+    o.permissions_per_allocation = wanted.permissions_per_allocation;
+    o.channels_per_allocation = wanted.channels_per_allocation;
+    o.peers = std::move(peers);
+    state_->nonces_.set_lifetime(wanted.nonce_lifetime);
+    state_->bandwidth_ = bandwidth_limit(wanted.bandwidth_per_allocation);
+    state_->budget_ = std::move(budget);
+}
+
+void relay::judge_peers_again(allocation_cursor& at, std::size_t places) noexcept {
+    const state::slot end = state_->allocations_.end();
+    for (; places != 0 && at.next < end; --places, ++at.next)
+        if (state_->allocations_.find(at.next) != nullptr) state_->judge_peers_again(at.next);
+    at.done = at.next >= end;
+}
+
 void relay::stop_accepting() noexcept {
     state_->draining_ = true;
 }

@@ -164,6 +164,7 @@ struct relay::state {
     outcome may_reach(const allocation&, const transport_address& peer, bool any_port);
     void purge_expired(allocation&, time_point now) noexcept;
     void install_permission(allocation&, const transport_address& peer, time_point now);
+    void judge_peers_again(slot) noexcept;
 
     // Ids in the deadline queue: look-ups first, then allocations.
     [[nodiscard]] deadline_queue::id deadline_of_lookup(lookup_table::index i) const noexcept { return i; }

@@ -1,10 +1,8 @@
 #pragma once
-/// One question about allocations, put to several shards, and how long to wait for their answers.
+/// One question about allocations, put to several shards.
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <iterator>
 #include <memory>
@@ -12,47 +10,31 @@
 #include <utility>
 #include <vector>
 
+#include "server/errand.hpp"
 #include "turn/allocation_report.hpp"
 
 namespace turn {
 
-/// Shared by who asks and the shards that look: whoever is last takes it away, since the one may give up before the
-/// others have looked.
-class allocation_search {
+class allocation_search : public errand {
 public:
-    /// One shard's share of the work. Its end is the shard's answer, also when the task that held it was never done.
-    struct part {
-        explicit part(std::shared_ptr<allocation_search> of) noexcept : whole(std::move(of)) {}
-        part(const part&) = delete;
-        part& operator=(const part&) = delete;
-        ~part() { whole->answered(ended); }
+    struct part : errand::part {
+        explicit part(const std::shared_ptr<allocation_search>& of) noexcept : errand::part(of), search(*of) {}
 
-        std::shared_ptr<allocation_search> whole;
+        allocation_search& search;
         allocation_cursor at{};
         std::size_t found = 0; ///< handed over so far
-        bool ended = false;    ///< an allocation was to be ended, and was
     };
 
     const allocation_filter filter;
     const std::size_t most;
 
     allocation_search(allocation_filter f, std::size_t at_most, std::size_t shards)
-        : filter(std::move(f)), most(at_most), unanswered_(shards) {}
+        : errand(shards), filter(std::move(f)), most(at_most) {}
 
     /// Little by little, so that a shard neither moves nor frees many at once. May throw std::bad_alloc.
     void hand_over(std::vector<allocation_report> some) {
         const std::lock_guard lock(mutex_);
         found_.push_back(std::move(some));
-    }
-
-    /// Nobody waits for the answer any more.
-    [[nodiscard]] bool abandoned() const noexcept { return abandoned_.load(std::memory_order_relaxed); }
-
-    /// Until all parts have ended, or for so long.
-    void wait(std::chrono::milliseconds patience) {
-        std::unique_lock lock(mutex_);
-        changed_.wait_for(lock, patience, [&] { return unanswered_ == 0; });
-        abandoned_.store(true, std::memory_order_relaxed);
     }
     /// What has come, after wait().
     [[nodiscard]] std::vector<allocation_report> take() {
@@ -65,25 +47,15 @@ public:
         found_.clear();
         return all;
     }
-    [[nodiscard]] bool ended() const {
-        const std::lock_guard lock(mutex_);
-        return ended_;
-    }
+
+    /// An allocation was to be ended, and was.
+    void set_ended() noexcept { ended_.store(true, std::memory_order_relaxed); }
+    [[nodiscard]] bool ended() const noexcept { return ended_.load(std::memory_order_relaxed); }
 
 private:
-    void answered(bool ended) noexcept {
-        const std::lock_guard lock(mutex_);
-        ended_ = ended_ || ended;
-        --unanswered_;
-        changed_.notify_all();
-    }
-
-    mutable std::mutex mutex_{};
-    std::condition_variable changed_{};
-    std::size_t unanswered_;
+    std::mutex mutex_{};
     std::vector<std::vector<allocation_report>> found_{};
-    bool ended_ = false;
-    std::atomic<bool> abandoned_{false};
+    std::atomic<bool> ended_{false};
 };
 
 } // namespace turn

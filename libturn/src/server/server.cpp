@@ -37,10 +37,16 @@ unsigned usable_cores() noexcept {
 }
 
 std::optional<start_error> check(const server_options& o) {
-    if (o.listeners.empty()) return start_error{"no listener: name at least one address of this machine", 0};
-    if (o.threads > most_threads) return start_error{"threads: at most " + std::to_string(most_threads), 0};
+/// What start() and reconfigure() have in common.
+std::optional<start_error> check_live(const server_options& o) {
     if (o.relay.integrity_failure_code != 401 && o.relay.integrity_failure_code != 431)
         return start_error{"integrity-failure-code: 401 or 431", 0};
+    return std::nullopt;
+}
+
+    if (o.listeners.empty()) return start_error{"no listener: name at least one address of this machine", 0};
+    if (o.threads > most_threads) return start_error{"threads: at most " + std::to_string(most_threads), 0};
+    if (auto error = check_live(o)) return error;
     for (const auto& l : o.listeners) {
         const auto& realm = l.realm.empty() ? o.realm : l.realm;
         if (realm.size() > longest_realm)
@@ -64,10 +70,15 @@ std::size_t part_of_budget(std::size_t bytes_per_second, std::size_t shards) noe
 }
 
 } // namespace
+net::stream_options stream_options_of(const connection_limits& limits) noexcept {
+    return {limits.idle, limits.handshake, {.bytes = limits.queue_bytes, .age = limits.queue_age}};
+}
+
 
 struct server::impl {
     server_description description{};
     std::optional<shared_state> shared{};
+    capacity_inputs what_bounds_it{}; ///< as they were at the start; unless relaying is off
     std::optional<net::connection_budget> connections{};
     std::vector<std::unique_ptr<shard>> shards{}; ///< behind what they share, which outlives them
     std::unique_ptr<certificate_watch> certificates{};
@@ -84,7 +95,7 @@ struct server::impl {
     [[nodiscard]] shard& shard_of(allocation_id id) const noexcept {
         return *shards[(static_cast<std::uint64_t>(id) - 1) % shards.size()];
     }
-    relay_options options_of_a_shard(const server_options&, std::size_t shard_count) const;
+    relay_options options_of_a_shard(const relay_options&, std::size_t capacity) const;
 };
 
 std::optional<start_error> server::impl::set_up(server_options options) {
@@ -125,14 +136,12 @@ std::optional<start_error> server::impl::make_sockets(const server_options& opti
     connections.emplace(limits.without_allocation, limits.per_source);
     const bool streams = std::any_of(options.listeners.begin(), options.listeners.end(),
                                      [](const listener& l) { return l.protocol != transport::udp; });
-    const net::stream_options stream_options{
-        limits.idle, limits.handshake, {.bytes = limits.queue_bytes, .age = limits.queue_age}};
     for (auto& of_shard : sockets) {
         auto io = net::make_packet_io(options.io);
         if (!io) return start_error{"backend: this kernel or this build lacks it", 0};
         of_shard.datagrams = std::move(*io);
         if (!streams) continue;
-        auto made = net::stream_sockets::make(stream_options, *connections);
+        auto made = net::stream_sockets::make(stream_options_of(limits), *connections);
         if (!made) return start_error{"connections: " + std::generic_category().message(errno), errno};
         of_shard.streams = std::move(*made);
     }
@@ -143,7 +152,7 @@ std::optional<start_error> server::impl::make_sockets(const server_options& opti
 void server::impl::start_shards(const server_options& options, std::vector<shard_sockets> sockets,
                                 const std::vector<listener_group>& groups) {
     const auto count = static_cast<unsigned>(sockets.size());
-    const auto relay = options_of_a_shard(options, count);
+    const auto relay = options_of_a_shard(options.relay, description.capacity);
     for (unsigned i = 0; i < count; ++i) {
         shards.push_back(std::make_unique<shard>(i, count, *shared, std::move(sockets[i]), relay));
         for (const auto& group : groups) {
@@ -171,35 +180,57 @@ std::optional<start_error> server::impl::find_relays(const server_options& optio
     description.relay_port_min = options.relay_port_min;
     description.relay_port_max = options.relay_port_max;
 
-    const auto found =
-        find_capacity({.wanted = options.allocations_total,
-                       .port_min = options.relay_port_min,
-                       .port_max = options.relay_port_max,
-                       .relay_addresses = description.relays.size(),
-                       .descriptor_limit = description.descriptor_limit,
-                       .descriptors_in_use = open_descriptors() + description.shards * descriptors_per_shard},
-                      description.warnings);
+    what_bounds_it = {.wanted = options.allocations_total,
+                      .port_min = options.relay_port_min,
+                      .port_max = options.relay_port_max,
+                      .relay_addresses = description.relays.size(),
+                      .descriptor_limit = description.descriptor_limit,
+                      .descriptors_in_use = open_descriptors() + description.shards * descriptors_per_shard};
+    const auto found = find_capacity(what_bounds_it, description.warnings);
     if (!found) return found.error();
     description.capacity = found->allocations;
     description.capacity_bound_by = found->bound_by;
     return std::nullopt;
 }
 
-relay_options server::impl::options_of_a_shard(const server_options& options, std::size_t shard_count) const {
-    relay_options o = options.relay;
-    o.max_allocations = description.capacity; // the quota, which all shards share, enforces the sum
-    o.unauthenticated_bytes_per_second = part_of_budget(o.unauthenticated_bytes_per_second, shard_count);
+relay_options server::impl::options_of_a_shard(const relay_options& options, std::size_t capacity) const {
+    relay_options o = options;
+    o.max_allocations = capacity; // the quota, which all shards share, enforces the sum
+    o.unauthenticated_bytes_per_second = part_of_budget(o.unauthenticated_bytes_per_second, description.shards);
     for (const auto& l : description.listeners) o.peers.own_services.push_back(l.local);
     for (const auto& place : description.relays) {
         o.peers.own_relays.push_back(place.bind);
         if (place.advertised != place.bind) o.peers.own_relays.push_back(place.advertised);
     }
-    o.peers.relay_port_min = options.relay_port_min;
-    o.peers.relay_port_max = options.relay_port_max;
+    o.peers.relay_port_min = description.relay_port_min;
+    o.peers.relay_port_max = description.relay_port_max;
     return o;
 }
 
 result<server, start_error> server::start(server_options options) try {
+result<void, start_error> server::reconfigure(const server_options& wanted) {
+    if (auto error = check_live(wanted)) return *error;
+    capacity allowed{impl_->description.capacity, {}};
+    if (impl_->what_bounds_it.relay_addresses != 0) {
+        capacity_inputs inputs = impl_->what_bounds_it;
+        inputs.wanted = wanted.allocations_total;
+        std::vector<std::string> warnings; // the same as at the start
+        const auto found = find_capacity(inputs, warnings);
+        if (!found) return found.error();
+        allowed = *found;
+    }
+    impl_->shared->quota.set_limits({allowed.allocations, wanted.allocations_per_user});
+    impl_->connections->set_limits(wanted.connections.without_allocation, wanted.connections.per_source);
+
+    const auto relay =
+        std::make_shared<const relay_options>(impl_->options_of_a_shard(wanted.relay, allowed.allocations));
+    const auto all = std::make_shared<errand>(impl_->shards.size());
+    for (const auto& s : impl_->shards)
+        s->reconfigure(relay, stream_options_of(wanted.connections), std::make_shared<errand::part>(all));
+    all->wait(patience_with_shards);
+    return {};
+}
+
     auto made = std::make_unique<impl>();
     if (auto error = made->set_up(std::move(options))) return *error;
     return server(std::move(made));
@@ -289,3 +320,4 @@ const server_description& server::description() const {
 }
 
 } // namespace turn
+    t.capacity = impl_->shared->quota.allowed().total;

@@ -85,7 +85,7 @@ void shard::end_allocations_of(std::string realm, std::string username) {
 
 void shard::search(std::shared_ptr<allocation_search::part> part) {
     post([this, part = std::move(part)]() mutable {
-        allocation_search& whole = *part->whole;
+        allocation_search& whole = part->search;
         if (whole.abandoned()) return;
         try {
             std::vector<allocation_report> some;
@@ -101,13 +101,36 @@ void shard::search(std::shared_ptr<allocation_search::part> part) {
 void shard::end_allocation(allocation_id id, std::shared_ptr<allocation_search::part> part) {
     post([this, id, part = std::move(part)]() mutable {
         const auto now = read_clock();
-        part->ended = relay_.end_allocation(id, part->at, places_at_a_time, now, out_);
+        if (relay_.end_allocation(id, part->at, places_at_a_time, now, out_)) part->search.set_ended();
         carry_out(now);
         try {
             if (!part->at.done) end_allocation(id, std::move(part));
         } catch (const std::bad_alloc&) { // then it was not found
         }
     });
+}
+
+void shard::reconfigure(std::shared_ptr<const relay_options> relay, const net::stream_options& streams,
+                        std::shared_ptr<errand::part> part) {
+    post([this, relay = std::move(relay), streams, part = std::move(part)]() mutable {
+        try {
+            relay_.reconfigure(*relay);
+        } catch (const std::bad_alloc&) { // this shard goes on with what it has
+            return;
+        }
+        if (streams_) streams_->reconfigure(streams);
+        judge_peers_again({}, std::move(part));
+    });
+}
+
+void shard::judge_peers_again(allocation_cursor at, std::shared_ptr<errand::part> part) {
+    relay_.judge_peers_again(at, places_at_a_time);
+    if (at.done) return;
+    try {
+        post([this, at, part = std::move(part)]() mutable { judge_peers_again(at, std::move(part)); });
+    } catch (const std::bad_alloc&) { // then all at once: nobody keeps a peer for want of memory
+        while (!at.done) relay_.judge_peers_again(at, places_at_a_time);
+    }
 }
 
 void shard::stop() {

@@ -16,6 +16,7 @@
 #include "net/stream_sockets.hpp"
 #include "net/wakeups.hpp"
 #include "server/allocation_search.hpp"
+#include "server/errand.hpp"
 #include "server/mailbox.hpp"
 #include "server/relay_sockets.hpp"
 #include "server/shared.hpp"
@@ -54,6 +55,9 @@ public:
     /// Both look at a few allocations at a time, between batches, and let go of `part` when they are done.
     void search(std::shared_ptr<allocation_search::part> part);
     void end_allocation(allocation_id, std::shared_ptr<allocation_search::part> part);
+    /// relay::reconfigure() and judge_peers_again(), the latter little by little.
+    void reconfigure(std::shared_ptr<const relay_options>, const net::stream_options&,
+                     std::shared_ptr<errand::part> part);
     /// Ends every allocation and leaves the thread; does not wait for it.
     void stop();
     void join();
@@ -79,6 +83,7 @@ private:
     void tick(time_point now);
     void end_everything();
     void refuse_tasks();
+    void judge_peers_again(allocation_cursor at, std::shared_ptr<errand::part> part);
 
     /// What the relay put into the outbox: sends it and follows its orders, answers from the credential source
     /// included.

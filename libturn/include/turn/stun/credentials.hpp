@@ -49,6 +49,8 @@ public:
     enum class verdict : std::uint8_t { valid, expired, foreign };
 
     nonce_issuer(const nonce_secret&, std::chrono::seconds lifetime) noexcept;
+    /// For nonces issued from now on; each carries its own expiry.
+    void set_lifetime(std::chrono::seconds lifetime) noexcept { lifetime_ = lifetime; }
 
     /// `random`: 64 bits from a CSPRNG, fresh for every challenge.
     [[nodiscard]] text issue(const transport_address& client, time_point now, std::uint64_t random) const noexcept;
