@@ -276,6 +276,9 @@ TEST_CASE("drops that another owner has seen are not counted again") {
     const int descriptor = first.io().release(bob);
     const auto drops = first.io().counters().kernel_drops.value();
     CHECK(drops > 100);
+    const auto& of_role = first.io().counters().kernel_drops_of;
+    CHECK(of_role[static_cast<std::size_t>(net::socket_role::relay)].value() == drops);
+    CHECK(of_role[static_cast<std::size_t>(net::socket_role::listener)].value() == 0);
     const auto moved = second.io().adopt(descriptor, {.receive_buffer = 8192});
     REQUIRE(moved);
     CHECK(heard + drops + second.receive().size() == 200);

@@ -57,6 +57,7 @@ result<socket_id> fake_packet_io::open(const transport_address& local, const net
     socket& s = sockets_[index(id)] = {};
     s.is_open = true;
     s.reuse_port = options.reuse_port;
+    s.role = options.role;
     s.local = wanted;
     s.receive_buffer = options.receive_buffer > 0 ? static_cast<std::size_t>(options.receive_buffer) : usual_buffer;
     group.push_back({this, id});
@@ -173,6 +174,7 @@ void fake_packet_io::arrive(socket_id id, const transport_address& from, std::ve
     socket& s = sockets_[index(id)];
     if (s.bytes_waiting + data.size() > s.receive_buffer) {
         ++books_.kernel_drops;
+        ++books_.kernel_drops_of[static_cast<std::size_t>(s.role)];
         return;
     }
     s.bytes_waiting += data.size();

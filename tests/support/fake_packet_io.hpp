@@ -66,6 +66,7 @@ private:
         bool is_open = false;
         bool send_buffer_full = false;
         bool reuse_port = false;
+        net::socket_role role{};
         transport_address local{};
         std::size_t receive_buffer = 0;
         std::size_t bytes_waiting = 0;

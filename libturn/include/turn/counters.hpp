@@ -85,6 +85,7 @@ struct net_books {
     std::array<std::array<Number, reason_count>, direction_count> dropped{}; ///< by direction and reason
     Number receive_truncated{}; ///< datagrams larger than a receive buffer: dropped before the relay saw them
     Number kernel_drops{};      ///< SO_RXQ_OVFL: what the kernel dropped because we were too slow
+    std::array<Number, 2> kernel_drops_of{}; ///< of those, by net::socket_role: listeners, relay sockets
 };
 using net_counters = net_books<counter>;
 
@@ -111,5 +112,38 @@ using stream_counters = stream_books<counter>;
 using stream_totals = stream_books<std::uint64_t>;
 
 using net_totals = net_books<std::uint64_t>;
+
+/// How many values lay where, for histograms: by upper bound, bounds included, and one more for those above all.
+template <class Number, std::size_t Bounds>
+struct histogram {
+    std::array<Number, Bounds + 1> counts{};
+    Number sum{}; ///< of all values
+};
+
+/// The books of a shard's thread.
+template <class Number>
+struct shard_books {
+    /// Packets in a batch, as the relay counts them: a merged train is as many as it has segments.
+    static constexpr std::array<std::uint64_t, 10> batch_bounds{1, 2, 4, 8, 16, 32, 64, 128, 256, 512};
+    histogram<Number, batch_bounds.size()> batches{};
+    /// Nanoseconds from when a batch had been received until all that came of it had been sent. Of one batch in
+    /// `batches_per_sample`; how long packets had waited in the kernel is not in it.
+    static constexpr std::array<std::uint64_t, 11> latency_bounds{
+        10'000, 25'000, 50'000, 100'000, 250'000, 500'000, 1'000'000, 2'500'000, 5'000'000, 10'000'000, 50'000'000};
+    static constexpr std::uint32_t batches_per_sample = 128;
+    histogram<Number, latency_bounds.size()> latencies{};
+};
+using shard_counters = shard_books<counter>;
+using shard_totals = shard_books<std::uint64_t>;
+
+/// Counts one value.
+template <std::size_t Bounds>
+void record(histogram<counter, Bounds>& h, const std::array<std::uint64_t, Bounds>& bounds,
+            std::uint64_t value) noexcept {
+    std::size_t place = 0;
+    while (place < Bounds && bounds[place] < value) ++place;
+    ++h.counts[place];
+    h.sum.add(value);
+}
 
 } // namespace turn

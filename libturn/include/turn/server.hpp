@@ -104,14 +104,15 @@ struct server_totals {
     relay_totals relay{};
     net_totals net{};
     stream_totals streams{};
+    shard_totals shards{};
     std::vector<relay_totals> relay_by_shard{};
     std::vector<net_totals> net_by_shard{};
     std::vector<stream_totals> streams_by_shard{};
     std::size_t ports_in_use = 0; ///< of relay addresses, reserved ones included
     std::size_t ports_peak = 0;   ///< the most there were at once
     std::size_t quota_in_use = 0;
-    std::size_t reservations = 0; ///< ports held for RESERVATION-TOKENs
     std::size_t capacity = 0;     ///< server_description::capacity, or what reconfigure() made of it
+    std::size_t reservations = 0; ///< ports held for RESERVATION-TOKENs
 };
 
 class server {
@@ -121,13 +122,13 @@ public:
     server(server&&) noexcept;
     server& operator=(server&&) noexcept;
 
-    void stop_accepting(); ///< drain: no new allocations; existing ones live on
     /// Takes over what may change while a server runs, and nothing else of these options: of `relay` what
     /// relay::reconfigure() names, allocations_total, allocations_per_user and connections. New limits hold for what
     /// comes: no allocation and no connection is ended for them. But a peer that the policy refuses now is cut off at
     /// once: its permissions and channels are removed. Waits for the shards, a second at most (see allocations()).
     /// An error, in words as for start(): nothing has changed.
     result<void, start_error> reconfigure(const server_options&);
+    void stop_accepting(); ///< drain: no new allocations; existing ones live on
     /// `username`: as the client gives it, or the account behind it (the user in a time-limited credential).
     void end_allocations_of(std::string_view realm, std::string_view username);
     /// Ends one allocation (allocation_end::kicked). False: there is none of that id, or the server has stopped.
@@ -141,6 +142,12 @@ public:
     /// Looks at the certificate files now. Returns an error in words for each listener whose new files cannot be used;
     /// it goes on with what it has.
     std::vector<std::string> reload_certificates();
+    struct certificate_expiry {
+        transport_address listener{}; ///< of those that share certificates (a wildcard's), the first
+        std::chrono::system_clock::time_point expires{};
+    };
+    /// When the first of the certificates in use at each TLS listener ends; a chain's others are not looked at.
+    [[nodiscard]] std::vector<certificate_expiry> certificate_expiries() const;
     /// Ends every allocation, reservation and thread, and waits for that. Nothing is answered any more; totals() stay
     /// to be read, and show whether everything was given back.
     void stop();

@@ -25,6 +25,9 @@ struct alignas(64) udp_socket {
     std::uint32_t last_full = 0;   ///< the round in which the last call brought as many as it asked for
     std::uint32_t first_train = 0; ///< what send() is about to send through it, while it runs
     std::uint32_t last_train = 0;
+
+    /// Only listeners are asked for many at once from the first time on.
+    [[nodiscard]] bool listens() const noexcept { return least_expected > 1; }
 };
 static_assert(sizeof(udp_socket) == 64);
 

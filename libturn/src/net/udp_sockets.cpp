@@ -209,6 +209,8 @@ void udp_sockets::book_kernel_drops(udp_socket& socket, std::uint32_t drops) noe
     const std::uint32_t delta = drops - socket.drops_seen; // modulo 2^32, as the kernel counts
     if (delta > 0x80000000U) return;                       // an older report than the one we have
     books_.kernel_drops.add(delta);
+    const auto role = socket.listens() ? socket_role::listener : socket_role::relay;
+    books_.kernel_drops_of[static_cast<std::size_t>(role)].add(delta);
     socket.drops_seen = drops;
 }
 

@@ -28,6 +28,12 @@ certificate_watch::~certificate_watch() {
     if (thread_.joinable()) thread_.join();
 }
 
+std::vector<std::pair<transport_address, std::int64_t>> certificate_watch::expiries() const {
+    std::vector<std::pair<transport_address, std::int64_t>> all; // `what` never changes, and a context locks itself
+    for (const place& p : places_) all.emplace_back(p.what.listener, p.what.context->expires());
+    return all;
+}
+
 std::vector<std::string> certificate_watch::look() {
     const std::lock_guard lock(looking_);
     std::vector<std::string> errors;

@@ -3,10 +3,12 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "net/tls_context.hpp"
@@ -30,6 +32,9 @@ public:
 
     /// Looks now; any thread. Returns what cannot be used, a line for each listener.
     std::vector<std::string> look();
+
+    /// When the first certificate of each listener ends, in seconds since 1970. Any thread.
+    [[nodiscard]] std::vector<std::pair<transport_address, std::int64_t>> expiries() const;
 
 private:
     struct place {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <ctime>
 #include <sched.h>
 #include <system_error>
 
@@ -36,7 +37,6 @@ unsigned usable_cores() noexcept {
     return static_cast<unsigned>(std::max(1, CPU_COUNT(&cores)));
 }
 
-std::optional<start_error> check(const server_options& o) {
 /// What start() and reconfigure() have in common.
 std::optional<start_error> check_live(const server_options& o) {
     if (o.relay.integrity_failure_code != 401 && o.relay.integrity_failure_code != 431)
@@ -44,6 +44,7 @@ std::optional<start_error> check_live(const server_options& o) {
     return std::nullopt;
 }
 
+std::optional<start_error> check(const server_options& o) {
     if (o.listeners.empty()) return start_error{"no listener: name at least one address of this machine", 0};
     if (o.threads > most_threads) return start_error{"threads: at most " + std::to_string(most_threads), 0};
     if (auto error = check_live(o)) return error;
@@ -69,16 +70,16 @@ std::size_t part_of_budget(std::size_t bytes_per_second, std::size_t shards) noe
     return std::max(part, std::min(bytes_per_second, outbox::largest_answer));
 }
 
-} // namespace
 net::stream_options stream_options_of(const connection_limits& limits) noexcept {
     return {limits.idle, limits.handshake, {.bytes = limits.queue_bytes, .age = limits.queue_age}};
 }
 
+} // namespace
 
 struct server::impl {
     server_description description{};
-    std::optional<shared_state> shared{};
     capacity_inputs what_bounds_it{}; ///< as they were at the start; unless relaying is off
+    std::optional<shared_state> shared{};
     std::optional<net::connection_budget> connections{};
     std::vector<std::unique_ptr<shard>> shards{}; ///< behind what they share, which outlives them
     std::unique_ptr<certificate_watch> certificates{};
@@ -207,7 +208,6 @@ relay_options server::impl::options_of_a_shard(const relay_options& options, std
     return o;
 }
 
-result<server, start_error> server::start(server_options options) try {
 result<void, start_error> server::reconfigure(const server_options& wanted) {
     if (auto error = check_live(wanted)) return *error;
     capacity allowed{impl_->description.capacity, {}};
@@ -231,6 +231,7 @@ result<void, start_error> server::reconfigure(const server_options& wanted) {
     return {};
 }
 
+result<server, start_error> server::start(server_options options) try {
     auto made = std::make_unique<impl>();
     if (auto error = made->set_up(std::move(options))) return *error;
     return server(std::move(made));
@@ -298,12 +299,20 @@ std::vector<std::string> server::reload_certificates() {
     return impl_->certificates->look();
 }
 
+std::vector<server::certificate_expiry> server::certificate_expiries() const {
+    std::vector<certificate_expiry> all;
+    for (const auto& [listener, ends] : impl_->certificates->expiries())
+        all.push_back({listener, std::chrono::system_clock::from_time_t(static_cast<std::time_t>(ends))});
+    return all;
+}
+
 server_totals server::totals() const {
     server_totals t;
     for (const auto& s : impl_->shards) {
         add(t.relay_by_shard.emplace_back(), s->relay_numbers());
         add(t.net_by_shard.emplace_back(), s->net_numbers());
         add(t.relay, t.relay_by_shard.back());
+        add(t.shards, s->numbers());
         add(t.net, t.net_by_shard.back());
         if (const auto* streams = s->stream_numbers()) add(t.streams_by_shard.emplace_back(), *streams);
     }
@@ -311,6 +320,7 @@ server_totals server::totals() const {
     t.ports_in_use = impl_->shared->ports.in_use();
     t.ports_peak = impl_->shared->ports.peak();
     t.quota_in_use = impl_->shared->quota.in_use();
+    t.capacity = impl_->shared->quota.allowed().total;
     t.reservations = impl_->shared->held.size();
     return t;
 }
@@ -320,4 +330,3 @@ const server_description& server::description() const {
 }
 
 } // namespace turn
-    t.capacity = impl_->shared->quota.allowed().total;

@@ -191,10 +191,25 @@ void shard::run() {
 }
 
 void shard::take_packets(std::span<const packet> batch, time_point now) {
+    if (batch.empty()) return;
+    const auto handled = [this] {
+        const relay_counters& books = relay_.counters();
+        return books.from_clients.packets.value() + books.from_peers.packets.value();
+    };
+    const std::uint64_t before = handled();
     for (batch_cursor at; at.packet < batch.size();) {
         relay_.handle(batch, at, now, out_);
         carry_out(now);
     }
+    book_batch(handled() - before, now);
+}
+
+void shard::book_batch(std::uint64_t packets, time_point received) noexcept {
+    record(books_.batches, shard_counters::batch_bounds, packets);
+    if (until_sample_-- != 0) return;
+    until_sample_ = shard_counters::batches_per_sample - 1;
+    const auto took = std::chrono::duration_cast<std::chrono::nanoseconds>(read_clock() - received);
+    record(books_.latencies, shard_counters::latency_bounds, static_cast<std::uint64_t>(took.count()));
 }
 
 void shard::look_around(time_point now) {

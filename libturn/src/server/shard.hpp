@@ -64,6 +64,7 @@ public:
 
     /// Written by the shard's thread, read relaxed by anyone.
     [[nodiscard]] const relay_counters& relay_numbers() const noexcept { return relay_.counters(); }
+    [[nodiscard]] const shard_counters& numbers() const noexcept { return books_; }
     [[nodiscard]] const net_counters& net_numbers() const noexcept { return io_->counters(); }
     /// Null: no listener for TCP or TLS.
     [[nodiscard]] const stream_counters* stream_numbers() const noexcept {
@@ -76,14 +77,15 @@ private:
 
     void run();
     void take_packets(std::span<const packet>, time_point now);
+    void book_batch(std::uint64_t packets, time_point received) noexcept;
     void look_around(time_point now);
     void take_streams(time_point now);
     void do_tasks();
     void read_mail(time_point now);
     void tick(time_point now);
+    void judge_peers_again(allocation_cursor at, std::shared_ptr<errand::part> part);
     void end_everything();
     void refuse_tasks();
-    void judge_peers_again(allocation_cursor at, std::shared_ptr<errand::part> part);
 
     /// What the relay put into the outbox: sends it and follows its orders, answers from the credential source
     /// included.
@@ -101,6 +103,9 @@ private:
     relay_sockets sockets_;
     relay relay_;
     outbox out_;
+
+    shard_counters books_{};
+    std::uint32_t until_sample_ = 0; ///< batches
 
     net::bell bell_{}; ///< tasks or mail
     net::alarm_clock alarm_{};

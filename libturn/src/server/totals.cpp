@@ -56,6 +56,7 @@ void plus(net_totals& sum, const net_books<Number>& b) noexcept {
     plus(sum.dropped, b.dropped);
     plus(sum.receive_truncated, b.receive_truncated);
     plus(sum.kernel_drops, b.kernel_drops);
+    plus(sum.kernel_drops_of, b.kernel_drops_of);
 }
 
 template <class Number>
@@ -75,9 +76,20 @@ void plus(stream_totals& sum, const stream_books<Number>& b) noexcept {
     plus(sum.handshakes, b.handshakes);
 }
 
+template <class Number>
+void plus(shard_totals& sum, const shard_books<Number>& b) noexcept {
+    plus(sum.batches.counts, b.batches.counts);
+    plus(sum.batches.sum, b.batches.sum);
+    plus(sum.latencies.counts, b.latencies.counts);
+    plus(sum.latencies.sum, b.latencies.sum);
+}
+
 } // namespace
 
 void add(relay_totals& sum, const relay_counters& b) noexcept {
+    plus(sum, b);
+}
+void add(shard_totals& sum, const shard_counters& b) noexcept {
     plus(sum, b);
 }
 void add(net_totals& sum, const net_counters& b) noexcept {

@@ -7,6 +7,7 @@ namespace turn {
 
 void add(relay_totals& sum, const relay_counters&) noexcept;
 void add(net_totals& sum, const net_counters&) noexcept;
+void add(shard_totals& sum, const shard_counters&) noexcept;
 void add(stream_totals& sum, const stream_counters&) noexcept;
 void add(relay_totals& sum, const relay_totals&) noexcept;
 void add(net_totals& sum, const net_totals&) noexcept;
