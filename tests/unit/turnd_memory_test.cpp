@@ -74,7 +74,7 @@ TEST_CASE("turnd: what happened to a user is remembered by name and address and 
     const words all{"ended 1", "begun 1", "refused bad-password 1"};
     CHECK(story(d.memory.of_user("ann")) == all);
     CHECK(story(d.memory.of_user("ann", "example.org")) == all);
-    CHECK(story(d.memory.of_client(address("192.0.2.7:1"))) == all); // ports change
+    CHECK(story(d.memory.of_client(address("192.0.2.7:1"))) == all);             // ports change
     CHECK(story(d.memory.of_relay(turn::allocation_id{7})) == words{"ended 1"}); // which tells all of it
     CHECK(d.memory.of_user("ann", "example.com").events.empty());
     CHECK(d.memory.of_user("bob").events.empty());
