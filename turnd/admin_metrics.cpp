@@ -47,7 +47,7 @@ void allocations(metrics_writer& w, const admin_numbers& n) {
            std::uint64_t{n.active_clients});
     single(w, "turnd_permissions", "gauge", "Permissions now.", relay.permissions);
     single(w, "turnd_channels", "gauge", "Channels now.", relay.channels);
-    single(w, "turnd_capacity", "gauge", "Allocations there can be.", std::uint64_t{n.description.capacity});
+    single(w, "turnd_capacity", "gauge", "Allocations there can be.", std::uint64_t{n.totals.capacity});
     single(w, "turnd_draining", "gauge", "1 while no new allocations are made because turnd is about to end.",
            std::uint64_t{n.draining ? 1U : 0U});
 
@@ -107,10 +107,43 @@ void connections(metrics_writer& w, const turn::stream_totals& books) {
 void kernel(metrics_writer& w, const turn::server_totals& totals) {
     w.family("turnd_kernel_drops_total", "counter",
              "Datagrams that the kernel dropped because a receive buffer was full.");
-    w.sample({{"socket", "udp"}}, totals.net.kernel_drops);
+    w.sample({{"socket", "listener"}},
+             totals.net.kernel_drops_of[static_cast<std::size_t>(turn::net::socket_role::listener)]);
+    w.sample({{"socket", "relay"}},
+             totals.net.kernel_drops_of[static_cast<std::size_t>(turn::net::socket_role::relay)]);
     w.family("turnd_system_calls_total", "counter", "Calls that moved packets or stream data, by kind.");
     w.sample({{"call", "receive"}}, totals.net.receive_calls + totals.streams.receive_calls);
     w.sample({{"call", "send"}}, totals.net.send_calls + totals.streams.send_calls);
+}
+
+/// `unit`: how many of the bounds' units make one of the metric's.
+template <std::size_t Bounds>
+void histogram(metrics_writer& w, const turn::histogram<std::uint64_t, Bounds>& h,
+               const std::array<std::uint64_t, Bounds>& bounds, double unit) {
+    std::uint64_t below = 0;
+    for (std::size_t i = 0; i < Bounds; ++i)
+        w.sample({{"le", fmt::format("{}", static_cast<double>(bounds[i]) / unit)}}, below += h.counts[i], "_bucket");
+    below += h.counts.back();
+    w.sample({{"le", "+Inf"}}, below, "_bucket");
+    w.sample({}, static_cast<double>(h.sum) / unit, "_sum");
+    w.sample({}, below, "_count");
+}
+
+void shards(metrics_writer& w, const turn::shard_totals& books) {
+    w.family("turnd_batch_size", "histogram", "Packets that a thread took at a time.");
+    histogram(w, books.batches, turn::shard_totals::batch_bounds, 1);
+    w.family("turnd_relay_latency_seconds", "histogram",
+             "From when a batch had been received until all that came of it had been sent, of one batch in "
+             "128. How long packets waited in the kernel is not in it.");
+    histogram(w, books.latencies, turn::shard_totals::latency_bounds, 1e9);
+}
+
+void certificates(metrics_writer& w, const admin_numbers& n) {
+    w.family("turnd_certificate_expiry_timestamp_seconds", "gauge",
+             "When the first certificate in use at a TLS listener ends, since unix epoch in seconds.");
+    for (const auto& c : n.certificates)
+        w.sample({{"listener", c.listener.to_string()}},
+                 std::chrono::duration<double>(c.expires.time_since_epoch()).count());
 }
 
 void process(metrics_writer& w, const admin_numbers& n) {
@@ -182,6 +215,8 @@ std::string metrics_text(const admin_numbers& n) {
     refused_and_dropped(w, n.totals);
     connections(w, n.totals.streams);
     kernel(w, n.totals);
+    shards(w, n.totals.shards);
+    certificates(w, n);
     process(w, n);
     return std::move(w).take();
 }

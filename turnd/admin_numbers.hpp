@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include "process_numbers.hpp"
 #include "turn/server.hpp"
@@ -12,6 +13,7 @@ namespace turnd {
 struct admin_numbers {
     turn::server_totals totals{};
     turn::server_description description{};
+    std::vector<turn::server::certificate_expiry> certificates{};
     process_numbers process{};
     std::size_t active_clients = 0; ///< addresses that have an allocation
     std::string version{};

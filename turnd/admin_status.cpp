@@ -97,7 +97,7 @@ std::string status_json(const admin_numbers& n) {
     object["relays"] = relays_by_transport(relay);
     object["permissions"] = relay.permissions;
     object["channels"] = relay.channels;
-    object["capacity"] = n.description.capacity;
+    object["capacity"] = n.totals.capacity;
     object["capacityBoundBy"] = n.description.capacity_bound_by;
     object["ports"] = ports(n);
     object["connections"] = connections(n.totals.streams);

@@ -35,6 +35,11 @@ reload_report control::reload() {
 /// Precondition: no problems in it.
 void control::apply(configuration& wanted, reload_report& report) {
     settings next = after_reload(running_, wanted.settings);
+    if (const auto done = server_.reconfigure(next); !done) { // the only step that may fail, so it comes first
+        wipe_secrets(next);
+        report.problems.push_back({{.place = wanted.file}, "", {done.error().what, "correct it and reload again"}});
+        return;
+    }
     auto directory = std::make_shared<const credential_directory>(next); // wipes the secrets in `next`
     const auto before = users_.now();
     const credential_changes credentials = before->changes_to(*directory);

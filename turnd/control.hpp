@@ -13,6 +13,7 @@
 #include "log.hpp"
 #include "reload.hpp"
 #include "service_manager.hpp"
+#include "turn/server.hpp"
 
 namespace turnd {
 
@@ -27,6 +28,8 @@ struct reload_report {
 
 /// What control needs of the server.
 struct controlled {
+    /// Peers, limits and answers as these settings have them. An error: nothing has changed.
+    std::function<turn::result<void, turn::start_error>(const settings&)> reconfigure;
     std::function<void(std::string_view realm, std::string_view username)> end_allocations_of;
     std::function<std::vector<std::string>()> reload_certificates; ///< what could not be used, in words
     std::function<void()> drain; ///< wakes whoever waits for signals; may be called more than once

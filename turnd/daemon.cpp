@@ -119,6 +119,7 @@ admin_world world_of(turn::server& server, const client_count& clients, const ev
                 [&, started] {
                     return admin_numbers{.totals = server.totals(),
                                          .description = server.description(),
+                                         .certificates = server.certificate_expiries(),
                                          .process = read_process_numbers(),
                                          .active_clients = clients.value(),
                                          .version = std::string(version),
@@ -184,10 +185,12 @@ std::optional<std::size_t> run_server(settings& s, configuration_sources from, c
         to.write(log_level::error, "not started", {{"why", server.error().what}});
         return {};
     }
-    control operations(std::move(from), s, directory, to,
-                       {.end_allocations_of = [&](auto realm, auto name) { server->end_allocations_of(realm, name); },
-                        .reload_certificates = [&] { return server->reload_certificates(); },
-                        .drain = [] { ::kill(::getpid(), SIGUSR2); }});
+    control operations(
+        std::move(from), s, directory, to,
+        {.reconfigure = [&](const settings& next) { return server->reconfigure(server_options_of(next, {}, nullptr)); },
+         .end_allocations_of = [&](auto realm, auto name) { server->end_allocations_of(realm, name); },
+         .reload_certificates = [&] { return server->reload_certificates(); },
+         .drain = [] { ::kill(::getpid(), SIGUSR2); }});
     std::atomic<bool> draining{false};
     std::optional<http_service> admin;
     if (!start_admin(s, world_of(*server, clients, memory, operations, draining, started), to, admin)) return {};

@@ -20,7 +20,7 @@ inline admin_numbers some_numbers() {
         {*turn::transport_address::parse("10.0.0.5:0"), *turn::transport_address::parse("192.0.2.1:0"), false}};
     n.description.relay_port_min = 24000;
     n.description.relay_port_max = 29999;
-    n.description.capacity = 6000;
+    n.totals.capacity = 6000;
     n.description.capacity_bound_by = "relay ports";
     n.description.shards = 2;
     auto& relay = n.totals.relay;
@@ -44,7 +44,7 @@ inline admin_numbers some_numbers() {
     relay.requests[1] = {7, 8, 9};
     n.totals.ports_in_use = 6;
     n.totals.ports_peak = 50;
-    n.totals.net.kernel_drops = 18;
+    n.totals.net.kernel_drops_of = {10, 8};
     n.process = {.cpu_seconds = 1.5, .resident_bytes = 4096, .open_descriptors = 21, .descriptor_limit = 1024};
     return n;
 }

@@ -30,6 +30,8 @@ struct started {
     std::vector<std::string> certificate_errors{};
     int looks_at_certificates = 0;
     int drains = 0;
+    std::string refused{}; ///< not empty: the server does, and why
+    std::uint64_t bandwidth = 0;
     control operations;
 
     /// `lines`: what the log says, complete when this object has ended.
@@ -40,7 +42,12 @@ struct started {
                                                     }),
           running(first()), users(running),
           operations({{{"config", {{file, {}}}}}, {}}, running, users, log,
-                     {.end_allocations_of =
+                     {.reconfigure = [this](const settings& s) -> turn::result<void, turn::start_error> {
+                          if (!refused.empty()) return turn::start_error{refused, 0};
+                          bandwidth = s.bandwidth_per_allocation;
+                          return {};
+                      },
+                      .end_allocations_of =
                           [this](std::string_view realm, std::string_view name) {
                               ended.push_back(std::string(realm) + "/" + std::string(name));
                           },
@@ -163,6 +170,27 @@ TEST_CASE("turnd: what cannot change live is named and stays and the rest is mad
     CHECK(turnd.operations.drain_timeout() == std::chrono::seconds(7));
     CHECK(turnd.looks_at_certificates == 1);
     CHECK(all_of(turnd.operations.reload().changes) == "threads: 0 -> 3 (needs a restart)");
+}
+
+TEST_CASE("turnd: limits of the new configuration reach the server, and what it refuses changes nothing") {
+    started turnd(with_users("\"ann:1\""));
+    const std::string limits = "[limits]\nbandwidth-per-allocation = \"64k\"\n";
+    CHECK(all_of(turnd.reload_as(with_users("\"ann:1\"") + limits).changes) ==
+          "limits.bandwidth-per-allocation: 0 -> 64000");
+    CHECK(turnd.bandwidth == 64000);
+
+    turnd.refused = "allocations-total: none would fit";
+    const auto report = turnd.reload_as(with_users("\"bob:2\""));
+    REQUIRE(report.problems.size() == 1);
+    CHECK(contains(report.problems[0].to_string(), "allocations-total: none would fit"));
+    CHECK(report.changes.empty());
+    CHECK(turnd.knows("ann"));
+    CHECK(!turnd.knows("bob"));
+    CHECK(turnd.ended.empty());
+    turnd.refused.clear();
+    CHECK(all_of(turnd.operations.reload().changes) ==
+          "auth.users: ann -> bob; limits.bandwidth-per-allocation: 64000 -> 0");
+    CHECK(turnd.bandwidth == 0);
 }
 
 TEST_CASE("turnd: users stay in the realm that runs when the file names another one") {

@@ -129,13 +129,39 @@ TEST_CASE("turnd: the metrics have the names and labels of the contract, with th
     CHECK(value("turnd_connections{transport=\"tcp\"}") == 13);
     CHECK(value("turnd_tls_handshakes_total{result=\"success\"}") == 15);
     CHECK(value("turnd_tls_handshakes_total{result=\"failed\"}") == 16);
-    CHECK(value("turnd_kernel_drops_total{socket=\"udp\"}") == 18);
+    CHECK(value("turnd_kernel_drops_total{socket=\"listener\"}") == 10);
+    CHECK(value("turnd_kernel_drops_total{socket=\"relay\"}") == 8);
     CHECK(value("turnd_clients") == 3);
     CHECK(value("turnd_draining") == 0);
     CHECK(value("process_cpu_seconds_total") == 1.5);
     CHECK(value("process_open_fds") == 21);
     CHECK(value("process_start_time_seconds") == 1'795'224'874);
     CHECK(value("turnd_build_info{version=\"1.2.3\"}") == 1);
+}
+
+TEST_CASE("turnd: histograms are cumulative, in seconds and in packets, and a certificate's end is a time") {
+    admin_numbers n = some_numbers();
+    n.totals.shards.batches.counts = {5, 3, 0, 0, 0, 0, 0, 0, 0, 1, 2};
+    n.totals.shards.batches.sum = 2000;
+    n.totals.shards.latencies.counts = {0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1};
+    n.totals.shards.latencies.sum = 160'000'000;
+    n.certificates = {{*turn::transport_address::parse("[2001:db8::1]:5349"),
+                       std::chrono::system_clock::time_point(std::chrono::seconds(1'800'000'000))}};
+    auto found = scrape(metrics_text(n));
+    CHECK(found.wrong == "");
+    CHECK(found.types["turnd_batch_size"] == "histogram");
+    CHECK(found.samples["turnd_batch_size_bucket{le=\"1\"}"] == 5);
+    CHECK(found.samples["turnd_batch_size_bucket{le=\"256\"}"] == 8);
+    CHECK(found.samples["turnd_batch_size_bucket{le=\"512\"}"] == 9);
+    CHECK(found.samples["turnd_batch_size_bucket{le=\"+Inf\"}"] == 11);
+    CHECK(found.samples["turnd_batch_size_count"] == 11);
+    CHECK(found.samples["turnd_batch_size_sum"] == 2000);
+    CHECK(found.samples["turnd_relay_latency_seconds_bucket{le=\"2.5e-05\"}"] == 0);
+    CHECK(found.samples["turnd_relay_latency_seconds_bucket{le=\"5e-05\"}"] == 4);
+    CHECK(found.samples["turnd_relay_latency_seconds_bucket{le=\"0.05\"}"] == 5);
+    CHECK(found.samples["turnd_relay_latency_seconds_sum"] == doctest::Approx(0.16));
+    CHECK(found.samples["turnd_certificate_expiry_timestamp_seconds{listener=\"[2001:db8::1]:5349\"}"] ==
+          1'800'000'000);
 }
 
 TEST_CASE("turnd: the number of samples does not depend on who uses the server") {
