@@ -12,9 +12,6 @@
 
 #include <fmt/format.h>
 
-#include <signal.h>
-#include <unistd.h>
-
 #include "admin_start.hpp"
 #include "client_count.hpp"
 #include "control.hpp"
