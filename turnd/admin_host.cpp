@@ -12,12 +12,6 @@ std::optional<turn::transport_address> address_of(std::string_view host) {
     return {};
 }
 
-bool is_loopback(const turn::transport_address& a) noexcept {
-    if (a.is_ipv4()) return a.ip[0] == 127;
-    constexpr std::array<std::uint8_t, 16> one{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
-    return a.ip == one;
-}
-
 bool is_localhost(std::string_view host) {
     host = host.substr(0, host.find(':'));
     constexpr std::string_view name = "localhost";
@@ -32,7 +26,7 @@ bool is_localhost(std::string_view host) {
 bool is_own_host(std::string_view host, const turn::transport_address& own) {
     if (is_localhost(host)) return true;
     const auto address = address_of(host);
-    return address && (is_loopback(*address) || own.is_unspecified() || address->same_ip(own));
+    return address && (address->is_loopback() || own.is_unspecified() || address->same_ip(own));
 }
 
 } // namespace turnd

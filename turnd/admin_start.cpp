@@ -28,17 +28,13 @@ std::string socket_wanted(const settings& s, logger& to) {
     return {};
 }
 
-bool is_loopback(const turn::transport_address& a) {
-    return turn::address_prefix::parse("127.0.0.0/8")->contains(a) || turn::address_prefix::parse("::1")->contains(a);
-}
-
 void say_where(const http_service& service, const std::string& socket, logger& to) {
     if (!socket.empty()) to.write(log_level::info, "admin socket", {{"path", socket}});
     const auto status = service.status_address();
     if (!status) return;
     const std::string url = "http://" + status->to_string() + "/";
     to.write(log_level::info, "status page", {{"url", url}});
-    if (!is_loopback(*status))
+    if (!status->is_loopback())
         to.write(log_level::warning,
                  "the status page is open to others than this machine, without a password: who reaches it sees users "
                  "and addresses",

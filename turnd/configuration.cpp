@@ -77,11 +77,6 @@ std::optional<raw_value> file_to_read(const layer& flags, const layer& from_envi
     return {};
 }
 
-bool is_loopback(const turn::transport_address& a) {
-    if (a.is_ipv4()) return a.ip[0] == 127;
-    return a.same_ip(*turn::transport_address::parse_ip("::1"));
-}
-
 bool has_credentials(const settings& s) {
     return !s.users.empty() || !s.rest_secrets.empty() || !s.user_database.empty();
 }
@@ -233,7 +228,7 @@ service service_of(const settings& s) {
 
 bool only_on_loopback(const settings& s) {
     return std::all_of(s.listeners.begin(), s.listeners.end(),
-                       [](const listener_setting& l) { return is_loopback(l.address); });
+                       [](const listener_setting& l) { return l.address.is_loopback(); });
 }
 
 std::vector<turn::certificate_files> certificates_of(const listener_setting& listener, const settings& s) {

@@ -97,6 +97,11 @@ TEST_CASE("RFC 8489 4: an IP address alone") {
     CHECK(transport_address::parse_ip("::")->is_unspecified());
     CHECK(transport_address::parse_ip("0.0.0.0")->is_unspecified());
     CHECK_FALSE(transport_address::parse_ip("::1")->is_unspecified());
+    CHECK(transport_address::parse_ip("127.255.0.1")->is_loopback());
+    CHECK(transport_address::parse_ip("::1")->is_loopback());
+    CHECK_FALSE(transport_address::parse_ip("128.0.0.1")->is_loopback());
+    CHECK_FALSE(transport_address::parse_ip("7f00::1")->is_loopback());
+    CHECK_FALSE(transport_address::parse_ip("::")->is_loopback());
     for (const auto text : {""sv, "192.0.2.1:1"sv, "[::1]"sv, "1"sv, "fe80::1%lo"sv, "::1 "sv, "192.0.2.1\0"sv}) {
         CAPTURE(text);
         CHECK_FALSE(transport_address::parse_ip(text).has_value());

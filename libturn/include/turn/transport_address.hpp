@@ -48,6 +48,11 @@ struct transport_address {
     }
     /// 0.0.0.0 or ::
     [[nodiscard]] bool is_unspecified() const noexcept { return ip == std::array<std::uint8_t, 16>{}; }
+    /// 127.0.0.0/8 or ::1
+    [[nodiscard]] bool is_loopback() const noexcept {
+        if (is_ipv4()) return ip[0] == 127;
+        return ip == std::array<std::uint8_t, 16>{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+    }
     [[nodiscard]] bool is_ipv4() const noexcept { return family == address_family::ipv4; }
 };
 
