@@ -6,11 +6,11 @@
 #include <string>
 
 #include <CLI/CLI.hpp>
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "file_text.hpp"
+#include "iso_time.hpp"
 #include "parse_value.hpp"
 #include "printable.hpp"
 #include "turn/stun/credentials.hpp"
@@ -76,7 +76,7 @@ int make_credential(const options& o, console& to) {
     turnd::wipe(*secret);
 
     const auto server = nlohmann::ordered_json{{"urls", o.uris}, {"username", username}, {"credential", password}};
-    const std::string until = fmt::format("{:%FT%TZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(expires)));
+    const std::string until = turnd::iso_time(expires);
     if (o.json) {
         to.out << nlohmann::ordered_json{{"username", username},
                                          {"credential", password},

@@ -8,11 +8,11 @@
 #include <string>
 
 #include <CLI/CLI.hpp>
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "file_text.hpp"
+#include "iso_time.hpp"
 #include "parse_value.hpp"
 #include "printable.hpp"
 #include "turnctl/password.hpp"
@@ -121,10 +121,6 @@ int act_on_user(options o, const deed& d, console& to) {
     return answer(o, *realm, d, to);
 }
 
-std::string utc(std::chrono::sys_seconds when) {
-    return fmt::format("{:%FT%TZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(when)));
-}
-
 int list_users(options o, console& to) {
     if (!normalize_realm(o, to)) return exit_usage;
     auto database = user_database::open(o.file, user_database::access::look_up, {});
@@ -134,12 +130,13 @@ int list_users(options o, console& to) {
     if (o.json) {
         auto list = nlohmann::ordered_json::array();
         for (const user_database::user& u : *users)
-            list.push_back({{"realm", u.realm}, {"name", u.name}, {"changed", utc(u.changed)}});
+            list.push_back({{"realm", u.realm}, {"name", u.name}, {"changed", turnd::iso_time(u.changed)}});
         to.out << text_of({{"database", o.file}, {"users", std::move(list)}}) << '\n';
         return exit_good;
     }
     for (const user_database::user& u : *users)
-        to.out << fmt::format("{}  {}  {}\n", utc(u.changed), turnd::printable(u.realm), turnd::printable(u.name));
+        to.out << fmt::format("{}  {}  {}\n", turnd::iso_time(u.changed), turnd::printable(u.realm),
+                              turnd::printable(u.name));
     if (users->empty()) to.out << "no users\n";
     return exit_good;
 }

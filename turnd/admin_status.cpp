@@ -2,9 +2,9 @@
 
 #include <array>
 
-#include <fmt/chrono.h>
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
+#include "iso_time.hpp"
 
 namespace turnd {
 namespace {
@@ -77,10 +77,6 @@ json refusals(const turn::relay_totals& books) {
 }
 
 } // namespace
-
-std::string iso_time(std::chrono::system_clock::time_point when) {
-    return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(when)));
-}
 
 std::string status_json(const admin_numbers& n) {
     const turn::relay_totals& relay = n.totals.relay;

@@ -1,7 +1,7 @@
 #include "admin_why.hpp"
 
 #include "admin_relays.hpp"
-#include "admin_status.hpp"
+#include "iso_time.hpp"
 #include "turn/verdict.hpp"
 
 namespace turnd {

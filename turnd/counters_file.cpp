@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <fmt/chrono.h>
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
+#include "iso_time.hpp"
 
 namespace turnd {
 namespace {
@@ -142,7 +142,7 @@ std::string counters_json(const turn::server_totals& totals, std::chrono::system
                           std::string_view version) {
     json object;
     object["version"] = version;
-    object["time"] = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(now)));
+    object["time"] = iso_time(now);
     object["ports-in-use"] = totals.ports_in_use;
     object["quota-in-use"] = totals.quota_in_use;
     object["reservations"] = totals.reservations;

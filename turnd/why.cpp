@@ -4,10 +4,10 @@
 #include <iterator>
 #include <utility>
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include "event_log.hpp"
+#include "iso_time.hpp"
 #include "printable.hpp"
 #include "reason_words.hpp"
 
@@ -19,10 +19,6 @@ using time_point = remembered_event::time_point;
 
 /// A live relay is silent by nature at first: connectivity checks take their time.
 constexpr std::chrono::seconds time_to_speak{10};
-
-std::string text_of(time_point when) {
-    return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(when)));
-}
 
 std::string quantity(std::uint64_t n, std::string_view what) {
     return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
@@ -39,7 +35,7 @@ std::string by_whom(const remembered_event& e) {
 }
 
 std::string often(const remembered_event& e) {
-    return e.times == 1 ? std::string() : fmt::format(" ({} since {})", quantity(e.times, "time"), text_of(e.first));
+    return e.times == 1 ? std::string() : fmt::format(" ({} since {})", quantity(e.times, "time"), iso_time(e.first));
 }
 
 std::string_view word(kind what) noexcept {
@@ -166,7 +162,7 @@ void blame(why_answer& a, const remembered_event& e) {
 }
 
 std::string account(const remembered_event& e) {
-    return fmt::format("{}: {}. At {} {}{}.", code_of(e), meaning_of(e).meaning, text_of(e.last), sentence(e),
+    return fmt::format("{}: {}. At {} {}{}.", code_of(e), meaning_of(e).meaning, iso_time(e.last), sentence(e),
                        often(e));
 }
 
@@ -207,14 +203,14 @@ std::string account_of_live(const remembered_event& e) {
 void say_unknown(why_answer& a) {
     a.outcome = why_outcome::unknown;
     a.explanation =
-        fmt::format("Nothing is known of {}. The memory goes back to {}.", a.subject, text_of(a.remembered_since));
+        fmt::format("Nothing is known of {}. The memory goes back to {}.", a.subject, iso_time(a.remembered_since));
     a.remedy = "If the client has tried since then, it did not reach this server, or came by another name or address: "
                "look for its address with `turnctl why client`, and try `turnctl check` from where it is";
 }
 
 void say_fine(why_answer& a, const findings& f) {
     a.outcome = why_outcome::ok;
-    a.explanation = f.begun != nullptr ? fmt::format("Works: {} at {}", sentence(*f.begun), text_of(f.begun->last))
+    a.explanation = f.begun != nullptr ? fmt::format("Works: {} at {}", sentence(*f.begun), iso_time(f.begun->last))
                                        : std::string("Works");
     a.explanation += a.relays.empty() ? "." : fmt::format("; {} alive.", quantity(a.relays.size(), "relay"));
     a.remedy = "nothing";
