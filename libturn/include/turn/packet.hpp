@@ -26,21 +26,34 @@ constexpr std::string_view name(transport t) noexcept {
     return names[static_cast<std::size_t>(t)];
 }
 
-/// Names a listening socket, a relay socket or a stream connection of one shard.
-/// Dense (an index), so tables keyed by it are arrays; streams (TCP, TLS) count by themselves and have the highest bit
-/// set. Ids of closed sockets are used again.
+/// Names a socket or a connection of one shard. The two highest bits say of which kind, the others count each kind by
+/// itself: dense (an index), so tables keyed by it are arrays. Ids of what was closed are used again.
 enum class socket_id : std::uint32_t {};
 inline constexpr socket_id no_socket{0xffffffffU};
 
+enum class socket_kind : std::uint8_t {
+    udp,       ///< a listening or a relay socket for datagrams
+    tcp_relay, ///< the listening socket of a TCP relayed transport address (RFC 6062)
+    stream,    ///< a client's connection over TCP or TLS
+    dtls,      ///< a client's DTLS session (RFC 7350)
+};
+inline constexpr unsigned socket_kind_shift = 30;
+
+constexpr socket_kind kind_of(socket_id id) noexcept {
+    return static_cast<socket_kind>(static_cast<std::uint32_t>(id) >> socket_kind_shift);
+}
 constexpr bool is_stream(socket_id id) noexcept {
-    return static_cast<std::uint32_t>(id) >> 31 != 0;
+    return kind_of(id) == socket_kind::stream;
+}
+constexpr socket_id make_socket_id(socket_kind kind, std::uint32_t index) noexcept {
+    return socket_id{static_cast<std::uint32_t>(kind) << socket_kind_shift | index};
 }
 constexpr socket_id stream_id(std::uint32_t index) noexcept {
-    return socket_id{index | 1U << 31};
+    return make_socket_id(socket_kind::stream, index);
 }
 /// Its place in an array of its kind.
 constexpr std::size_t index_of(socket_id id) noexcept {
-    return static_cast<std::uint32_t>(id) & ~(1U << 31);
+    return static_cast<std::uint32_t>(id) & ((1U << socket_kind_shift) - 1);
 }
 
 /// Bytes that arrived: datagrams, or one whole message of a stream without the padding behind ChannelData. `stride` > 0
