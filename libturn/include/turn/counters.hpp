@@ -113,6 +113,26 @@ using stream_totals = stream_books<std::uint64_t>;
 
 using net_totals = net_books<std::uint64_t>;
 
+/// The books of a shard's connections with peers (RFC 6062). `accepted` and `connected` = `connections` that are
+/// established + `ended`.
+template <class Number>
+struct peer_connection_books {
+    std::array<Number, 2> relayed_bytes{}; ///< of application data, by direction::up, direction::down
+    std::array<Number, 2> lost_bytes{};    ///< taken, and then there was nobody to take them
+    Number copied_bytes{};                 ///< of those relayed, not spliced: for TLS, or for want of a pipe
+    // Connections
+    Number accepted{};
+    Number connected{};
+    Number failed{};                           ///< to be connected
+    Number ended{};                            ///< of those accepted and connected, by whomever
+    Number connections{};                      ///< now, those being connected included
+    Number joined{};                           ///< of those: with a client's
+    Number pipes{};                            ///< that exist now
+    std::array<Number, reason_count> closed{}; ///< by us, and why
+};
+using peer_connection_counters = peer_connection_books<counter>;
+using peer_connection_totals = peer_connection_books<std::uint64_t>;
+
 /// How many values lay where, for histograms: by upper bound, bounds included, and one more for those above all.
 template <class Number, std::size_t Bounds>
 struct histogram {

@@ -144,8 +144,8 @@ std::int64_t tls_session::certificate_ends() const noexcept {
 }
 
 bool tls_session::send(const datagram& message, std::vector<std::byte>& ciphertext) {
-    assert(state_ == state::open);
-    if (state_ != state::open) return false;
+    assert(state_ == state::open || state_ == state::closed);
+    if (state_ != state::open && state_ != state::closed) return false;
     // OpenSSL makes one record of one contiguous buffer. The body goes as it is where it is alone; otherwise through
     // memory that the thread's sessions share, as large as the largest message so far.
     bytes whole = message.body;

@@ -40,8 +40,8 @@ public:
     std::size_t receive(bytes ciphertext, std::span<std::byte> plaintext, std::vector<std::byte>& answer);
 
     /// Appends one record (or more, above largest_record) with head, body and pad zero bytes to `ciphertext`.
-    /// Precondition: now() == open, and no close() yet. False: out of memory or a failed session; nothing was appended,
-    /// and the session has failed.
+    /// Precondition: now() is open, or closed (RFC 8446, 6.1: the other way is still there), and no close() yet. False:
+    /// out of memory or a failed session; nothing was appended, and the session has failed.
     bool send(const datagram& message, std::vector<std::byte>& ciphertext);
 
     /// Appends close_notify, once, unless the handshake is not over or the session has failed. Nothing can be sent
