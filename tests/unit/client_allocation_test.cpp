@@ -179,6 +179,7 @@ TEST_CASE("RFC 8656 6: an allocation that expires is an event and is gone") {
     const auto gone = as<client::refreshed>(events.front());
     REQUIRE(gone);
     CHECK(gone->lifetime == 0s);
+    CHECK(gone->id == stun::transaction_id{});
     CHECK_FALSE(ann.it.has_allocation());
     CHECK(ann.it.next_deadline() == time_point::max());
 }
@@ -214,10 +215,11 @@ TEST_CASE("RFC 8656 8.3: a 437 to a refresh means that the allocation is gone") 
 TEST_CASE("RFC 8656 8.3: a 437 to a deletion is a success") {
     lonely_client ann;
     ann.allocate();
-    ann.it.refresh(0s, {}, ann.now, ann.out);
+    const auto deletion = ann.it.refresh(0s, {}, ann.now, ann.out);
     const auto gone = as<client::refreshed>(ann.hears(ann.error(ann.request(), 437).integrity(ann.key())));
     REQUIRE(gone);
     CHECK(gone->lifetime == 0s);
+    CHECK(gone->id == deletion);
     CHECK_FALSE(ann.it.has_allocation());
 }
 

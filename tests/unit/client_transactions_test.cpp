@@ -63,6 +63,7 @@ TEST_CASE("RFC 8489 6.3.3: a Binding success tells the mapped address and ends t
     const auto event = as<client::mapped>(ann.hears(ann.success(request).with<stun::xor_mapped_address>(where)));
     REQUIRE(event);
     CHECK(event->address == where);
+    CHECK(event->id == id);
     CHECK(ann.it.next_deadline() == time_point::max());
     CHECK_FALSE(ann.hears(ann.success(request).with<stun::xor_mapped_address>(where))); // again: nobody waits for it
 }
@@ -146,6 +147,7 @@ TEST_CASE("several transactions are in flight at once and end in any order") {
     REQUIRE(bound);
     CHECK(bound->number == 0x4001);
     CHECK(bound->peer == bob);
+    CHECK(bound->id == bind);
     const auto failed = as<client::failed>(ann.hears(ann.error(requests[1], 403).integrity(ann.key())));
     REQUIRE(failed);
     CHECK(failed->code == 403);
@@ -156,6 +158,22 @@ TEST_CASE("several transactions are in flight at once and end in any order") {
         as<client::refreshed>(ann.hears(ann.success(requests[0]).with<stun::lifetime>(900s).integrity(ann.key())));
     REQUIRE(refreshed);
     CHECK(refreshed->lifetime == 900s);
+    CHECK(refreshed->id == refresh);
+}
+
+TEST_CASE("an outcome names the request that was made, whatever was sent on the way to it") {
+    lonely_client ann;
+    const auto first = ann.it.allocate({}, ann.now, ann.out);
+    ann.hears(ann.challenge(ann.request(), 401));
+    const blob signed_request = ann.request();
+    CHECK(parsed(signed_request).id() != first);
+    const auto made = as<client::allocated>(ann.hears(ann.allocate_success(signed_request).integrity(ann.key())));
+    REQUIRE(made);
+    CHECK(made->id == first);
+    const auto permit = ann.it.permit(std::array{*transport_address::parse("25.0.0.1:5000")}, ann.now, ann.out);
+    const auto permitted = as<client::permitted>(ann.hears(ann.success(ann.request()).integrity(ann.key())));
+    REQUIRE(permitted);
+    CHECK(permitted->id == permit);
 }
 
 TEST_CASE("no more than sixteen transactions are in flight") {

@@ -44,8 +44,10 @@ struct allocate_wishes {
 
 class client {
 public:
+    // What ends a transaction names it in `id`, as the call that began it did.
     struct mapped {
         transport_address address;
+        stun::transaction_id id{};
     }; ///< answer to bind()
     struct allocated {
         transport_address relayed, mapped;
@@ -53,14 +55,19 @@ public:
         std::uint16_t additional_error = 0;     ///< ADDRESS-ERROR-CODE, 0: none
         std::chrono::seconds lifetime{};
         std::optional<std::array<std::byte, 8>> token{};
+        stun::transaction_id id{};
     };
     struct refreshed {
         std::chrono::seconds lifetime;
-    }; ///< 0: the allocation is gone
-    struct permitted {};
+        stun::transaction_id id{}; ///< all zero: nobody asked, it has expired
+    };                             ///< 0: the allocation is gone
+    struct permitted {
+        stun::transaction_id id{};
+    };
     struct channel_bound {
         std::uint16_t number;
         transport_address peer;
+        stun::transaction_id id{};
     };
     struct peer_data {
         transport_address from;
@@ -85,7 +92,7 @@ public:
     /// Each starts one transaction and writes its request into the outbox; the event with its outcome comes from
     /// handle() or tick(). 401 and 438 are answered within the transaction as RFC 8489, 9.2.5 says; a 401 to a signed
     /// request and a 431 end it. A request that finds the outbox full leaves with the next tick().
-    /// Returns the transaction id of the first request sent, which `failed` names again; all zero when nothing was
+    /// Returns the transaction id of the first request sent, which the event names again; all zero when nothing was
     /// started because as much as the client can keep is in flight, permitted or bound already.
     stun::transaction_id bind(time_point now, outbox&); ///< Binding
     stun::transaction_id allocate(const allocate_wishes&, time_point now, outbox&);

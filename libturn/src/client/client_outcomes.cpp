@@ -108,7 +108,7 @@ client::event client::state::failed_with(const transaction& t, std::uint16_t cod
         forget_allocation();
         const auto* r = std::get_if<refresh_request>(&t.what);
         // It is gone, which is what was asked for: RFC 8656, 8.3.
-        if (r != nullptr && r->lifetime == 0s) return refreshed{0s};
+        if (r != nullptr && r->lifetime == 0s) return refreshed{0s, t.first_id};
         return failed{method, code, phrase, t.first_id};
     }
     // Silence may be the network's: try again while the old grant lasts. A refusal is final.

@@ -13,6 +13,15 @@ namespace {
 /// Challenges one transaction answers. A server that goes on asking does not want us.
 constexpr unsigned max_retries = 3;
 
+/// What the application asked for, it finds by the id that it was told.
+std::optional<client::event> named(std::optional<client::event> outcome, const stun::transaction_id& id) {
+    const auto name = [&](auto& what) {
+        if constexpr (requires { what.id; }) what.id = id;
+    };
+    if (outcome) std::visit(name, *outcome);
+    return outcome;
+}
+
 constexpr std::string_view no_answer = "no answer";
 constexpr std::string_view tampered_with = "answers came, but none was signed with this password";
 constexpr std::string_view unusable_credentials = "user name or password are not allowed in credentials";
@@ -104,7 +113,7 @@ std::optional<client::event> client::state::answered(const stun::message_view& m
     std::array<std::uint16_t, 1> unknown{};
     if (m.unknown_required(unknown) > 0) return failed_with(ended, 0, unknown_attributes, now); // RFC 8489, 6.3.3
     if (is_error) return failed_with(ended, code, error->phrase, now);
-    return succeeded(ended, m, now);
+    return named(succeeded(ended, m, now), ended.first_id);
 }
 
 /// 401, 431 and 438: retries with what the server told us, or ends the transaction. RFC 8489, 9.2.5.
