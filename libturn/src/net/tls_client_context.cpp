@@ -1,5 +1,7 @@
 #include "net/tls_client_context.hpp"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include <openssl/err.h>
@@ -20,13 +22,23 @@ bool expect(SSL* session, const std::string& host) noexcept {
     return SSL_set1_host(session, host.c_str()) == 1 && SSL_set_tlsext_host_name(session, host.c_str()) == 1;
 }
 
+/// RFC 7301, 3.1: a list of one, each behind its length.
+bool offer(SSL* session, std::string_view protocol) noexcept {
+    std::array<unsigned char, 256> list{};
+    if (protocol.size() >= list.size()) return false;
+    list[0] = static_cast<unsigned char>(protocol.size());
+    std::ranges::copy(protocol, list.begin() + 1);
+    return SSL_set_alpn_protos(session, list.data(), static_cast<unsigned>(protocol.size() + 1)) == 0;
+}
+
 } // namespace
 
 result<std::shared_ptr<tls_client_context>, std::string> tls_client_context::load(const std::string& authorities_file,
-                                                                                  proof wanted) {
+                                                                                  proof wanted, layer below) {
     ERR_clear_error();
-    std::shared_ptr<SSL_CTX> context(SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
-    if (!context || SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION) != 1)
+    const bool datagrams = below == layer::datagrams;
+    std::shared_ptr<SSL_CTX> context(SSL_CTX_new(datagrams ? DTLS_client_method() : TLS_client_method()), SSL_CTX_free);
+    if (!context || SSL_CTX_set_min_proto_version(context.get(), datagrams ? DTLS1_2_VERSION : TLS1_2_VERSION) != 1)
         return "TLS cannot be set up: " + openssl_reason();
     const bool loaded = authorities_file.empty()
                             ? SSL_CTX_set_default_verify_paths(context.get()) == 1
@@ -37,9 +49,10 @@ result<std::shared_ptr<tls_client_context>, std::string> tls_client_context::loa
     return std::shared_ptr<tls_client_context>(new tls_client_context(std::move(context)));
 }
 
-session_ptr tls_client_context::new_session(const std::string& host) const noexcept {
+session_ptr tls_client_context::new_session(const std::string& host, std::string_view protocol) const noexcept {
     session_ptr session(SSL_new(context_.get()), free_session{});
     if (session && !expect(session.get(), host)) session.reset();
+    if (session && !protocol.empty() && !offer(session.get(), protocol)) session.reset();
     if (session) SSL_set_connect_state(session.get());
     ERR_clear_error();
     return session;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "net/tls_context.hpp"
 #include "turn/result.hpp"
@@ -30,13 +31,17 @@ public:
         wanted,   ///< the handshake fails unless the certificate is for the server and vouched for
         unneeded, ///< any certificate will do; what is wrong with it is told all the same
     };
+    /// What it runs over: TLS over a stream, DTLS 1.2 over datagrams.
+    enum class layer : std::uint8_t { stream, datagrams };
     /// Believes the authorities in a PEM file, or those the system believes when there is no path.
     /// Errors: words that name the file.
-    static result<std::shared_ptr<tls_client_context>, std::string> load(const std::string& authorities_file, proof);
+    static result<std::shared_ptr<tls_client_context>, std::string> load(const std::string& authorities_file, proof,
+                                                                         layer = layer::stream);
 
-    /// An SSL in connect state for tls_session, to the server with this name or IP address (without brackets); null
-    /// without memory. It may outlive the context.
-    [[nodiscard]] session_ptr new_session(const std::string& host) const noexcept;
+    /// An SSL in connect state for tls_session or dtls_client_session, to the server with this name or IP address
+    /// (without brackets); null without memory. It may outlive the context. `protocol` is offered by ALPN (RFC 7443),
+    /// unless it is empty.
+    [[nodiscard]] session_ptr new_session(const std::string& host, std::string_view protocol = {}) const noexcept;
 
 private:
     explicit tls_client_context(std::shared_ptr<ssl_ctx_st> context) noexcept : context_(std::move(context)) {}

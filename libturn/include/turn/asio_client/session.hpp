@@ -1,0 +1,403 @@
+#pragma once
+/// What stands behind an asio_client: the sans-IO client, its link, and who waits for what. Part of
+/// turn/asio_client.hpp.
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/buffer.hpp>
+#include <asio/ip/udp.hpp>
+#include <asio/steady_timer.hpp>
+
+#include "turn/asio_client/completion.hpp"
+#include "turn/asio_client/link.hpp"
+#include "turn/client.hpp"
+#include "turn/client_error.hpp"
+#include "turn/uri.hpp"
+
+namespace turn {
+
+struct asio_client_options {
+    uri server{};
+    std::string username{};
+    std::string password{};
+    /// For TLS and DTLS. Nothing: the authorities that the system believes, loaded for this client alone.
+    std::optional<net::client_trust> trust{};
+    bool offer_protocol = true;                         ///< TLS and DTLS: by ALPN, RFC 7443
+    std::chrono::milliseconds connect_patience{10'000}; ///< for each of the server's addresses, handshake included
+    std::size_t receive_buffer = 256 * 1024;            ///< bytes of peers' data kept for async_receive()
+    /// SOFTWARE, FINGERPRINT, lifetime and retransmissions; server, via and credentials in it do not count.
+    client_options protocol{};
+};
+
+namespace asio_detail {
+
+/// Shared by the asio_client and by handlers on their way; close() ends it.
+class session final : public std::enable_shared_from_this<session>, private link_user {
+public:
+    using serial_number = std::uint64_t; ///< names one wait, to cancel it
+
+    session(const asio::any_io_executor& executor, asio_client_options o)
+        : options_(std::move(o)), executor_(executor), resolver_(executor), timer_(executor) {}
+
+    [[nodiscard]] const asio::any_io_executor& executor() const noexcept { return executor_; }
+    [[nodiscard]] bool has_allocation() const noexcept { return core_ && core_->has_allocation(); }
+    [[nodiscard]] std::uint64_t dropped() const noexcept { return dropped_; }
+    [[nodiscard]] transport_address server() const noexcept { return server_; }
+    [[nodiscard]] const char* tls_failure() const noexcept { return tls_failure_; }
+
+    [[nodiscard]] serial_number next_serial() noexcept { return ++last_serial_; }
+
+    // Each keeps `done` under `serial` until its result is known.
+    void connect(serial_number serial, completion_ptr<> done) {
+        if (connecting_) return refuse(std::move(done), asio::error::already_started);
+        if (core_) return refuse(std::move(done), asio::error::already_connected);
+        const auto& transport = options_.server.transport_or_default();
+        const bool secure = options_.server.is_secure();
+        if (transport == "udp") {
+            protocol_ = secure ? protocol::dtls : protocol::udp;
+        } else if (transport == "tcp") {
+            protocol_ = secure ? protocol::tls : protocol::tcp;
+        } else {
+            return refuse(std::move(done), client_error::unsupported_uri);
+        }
+        if (secure && !options_.trust) {
+            auto trust = net::client_trust::load();
+            if (!trust) return refuse(std::move(done), client_error::untrusted_certificate);
+            options_.trust = std::move(*trust);
+        }
+        connecting_ = waiter<completion_ptr<>>{serial, std::move(done)};
+        failure_ = client_error::not_connected;
+        if (const auto literal = options_.server.address()) {
+            addresses_ = {*literal};
+            try_next();
+        } else {
+            look_up();
+        }
+    }
+
+    /// `begin` starts a transaction of the client's; its event, as Event, is what `done` is told by way of `tell`.
+    template <class Event, class... Results, class Begin, class Tell>
+    void request(serial_number serial, Begin begin, completion_ptr<Results...> done, Tell tell) {
+        if (!core_) return refuse(std::move(done), failure_);
+        const auto id = begin(*core_, std::chrono::steady_clock::now(), out_);
+        if (id == stun::transaction_id{}) return refuse(std::move(done), client_error::busy);
+        using held = outcome_of<Event, Tell, Results...>;
+        requests_.push_back({serial, id, std::make_unique<held>(std::move(done), std::move(tell))});
+        if constexpr (std::is_same_v<Event, client::allocated>) lost_ = false;
+        send_out();
+    }
+    void bind_channel(serial_number serial, const transport_address& peer, completion_ptr<> done) {
+        const auto known = std::ranges::find(channels_, peer);
+        if (known == channels_.end() && channels_.size() == channel_numbers)
+            return refuse(std::move(done), client_error::busy);
+        const auto number = static_cast<std::uint16_t>(first_channel + (known - channels_.begin()));
+        if (known == channels_.end()) channels_.push_back(peer);
+        if (link_) link_->wire().expect_channel_data();
+        request<client::channel_bound>(
+            serial, [&](client& c, time_point now, outbox& out) { return c.bind_channel(number, peer, now, out); },
+            std::move(done), [](const client::channel_bound&, completion<>& to) { to.finish({}); });
+    }
+
+    void send(serial_number serial, const transport_address& peer, bytes data, completion_ptr<> done) {
+        if (!core_) return refuse(std::move(done), failure_);
+        const auto sent = core_->send(peer, data, out_);
+        if (!sent && sent.error() == errc::not_found) return refuse(std::move(done), client_error::no_allocation);
+        if (!sent) return refuse(std::move(done), client_error::too_large);
+        if (!take_outbox()) return refuse(std::move(done), client_error::too_large);
+        writes_.push_back({serial, link_->wire().queued(), std::move(done)});
+        flush();
+    }
+
+    void receive(serial_number serial, asio::mutable_buffer into, completion_ptr<transport_address, std::size_t> done) {
+        if (!inbox_.empty()) {
+            const auto first = std::move(inbox_.front());
+            inbox_.pop_front();
+            inbox_bytes_ -= first.data.size();
+            return hand_over(into, *done, first.from, first.data);
+        }
+        if (!core_ && !connecting_) return refuse(std::move(done), failure_);
+        if (lost_) return refuse(std::move(done), client_error::no_allocation);
+        receives_.push_back({serial, into, std::move(done)});
+    }
+
+    /// Whoever waited under this number has lost interest. What was sent is sent.
+    void cancel(serial_number serial) {
+        const std::error_code aborted = asio::error::operation_aborted;
+        if (connecting_ && connecting_->serial == serial) return end(aborted);
+        const auto cut = [&](auto& waiting) {
+            const auto found = std::ranges::find_if(waiting, [&](const auto& w) { return w.serial == serial; });
+            if (found == waiting.end()) return;
+            auto taken = std::move(*found);
+            waiting.erase(found);
+            taken.done->fail(aborted);
+        };
+        cut(requests_);
+        cut(writes_);
+        cut(receives_);
+    }
+    void close() { end(asio::error::operation_aborted); }
+
+private:
+    static constexpr std::uint16_t first_channel = 0x4000; ///< RFC 8656, 12
+    static constexpr std::size_t channel_numbers = 0x1000;
+
+    class outcome {
+    public:
+        virtual ~outcome() = default;
+        virtual void happened(const client::event&) = 0;
+        virtual void fail(std::error_code) = 0;
+    };
+    template <class Event, class Tell, class... Results>
+    class outcome_of final : public outcome {
+    public:
+        outcome_of(completion_ptr<Results...> done, Tell tell) : done_(std::move(done)), tell_(std::move(tell)) {}
+        void happened(const client::event& e) override {
+            if (const auto* what = std::get_if<Event>(&e)) return tell_(*what, *done_);
+            done_->fail(client_error::no_answer);
+        }
+        void fail(std::error_code why) override { done_->fail(why); }
+
+    private:
+        completion_ptr<Results...> done_;
+        Tell tell_;
+    };
+    template <class Done>
+    struct waiter {
+        serial_number serial;
+        Done done;
+    };
+    struct asked {
+        serial_number serial;
+        stun::transaction_id id;
+        std::unique_ptr<outcome> done;
+    };
+    struct written {
+        serial_number serial;
+        std::uint64_t mark; ///< done when so many bytes have left
+        completion_ptr<> done;
+    };
+    struct listening {
+        serial_number serial;
+        asio::mutable_buffer into;
+        completion_ptr<transport_address, std::size_t> done;
+    };
+    struct arrival {
+        transport_address from;
+        std::vector<std::byte> data;
+    };
+
+    template <class... Results>
+    static void refuse(completion_ptr<Results...> done, std::error_code why) {
+        done->fail(why);
+    }
+
+    void look_up() {
+        auto react = [self = shared_from_this()](std::error_code error, const auto& found) {
+            if (!self->connecting_) return;
+            for (const auto& entry : found) self->addresses_.push_back(from_endpoint(entry.endpoint()));
+            if (error) self->failure_ = error;
+            self->try_next();
+        };
+        resolver_.async_resolve(options_.server.host, std::to_string(options_.server.port_or_default()),
+                                asio::ip::udp::resolver::numeric_service, std::move(react));
+    }
+    /// The addresses in the order in which the resolver gave them, until one does.
+    void try_next() {
+        if (addresses_.empty()) return end(failure_);
+        server_ = addresses_.front();
+        addresses_.erase(addresses_.begin());
+        const bool plain = protocol_ == protocol::udp || protocol_ == protocol::tcp;
+        link_ = std::make_shared<link>(executor_, static_cast<link_user&>(*this), protocol_,
+                                       plain ? std::nullopt : std::optional(who_we_came_for()));
+        link_->open(server_, options_.connect_patience);
+    }
+    [[nodiscard]] net::client_wire::secret who_we_came_for() const {
+        const bool relay = options_.server.scheme == uri_scheme::turns;
+        const char* const application = relay ? "stun.turn" : "stun.nat-discovery"; // RFC 7443
+        return {*options_.trust, options_.server.host, options_.offer_protocol ? application : ""};
+    }
+
+    void opened() override {
+        client_options o = options_.protocol;
+        o.server = server_;
+        o.username = options_.username;
+        o.password = options_.password;
+        // Only a stream is told from datagrams by its id: RFC 8489, 6.2.2.
+        o.via = link_->wire().is_stream() ? stream_id(0) : socket_id{0};
+        core_.emplace(std::move(o));
+        addresses_.clear();
+        auto done = std::move(connecting_->done);
+        connecting_.reset();
+        done->finish({});
+    }
+
+    bool arrived(net::client_wire& wire) override {
+        const auto now = std::chrono::steady_clock::now();
+        while (const auto message = wire.next_message())
+            if (core_)
+                if (const auto event = core_->handle(*message, now, out_)) happened(*event);
+        if (core_) send_out();
+        return true;
+    }
+
+    /// All that a call of the client's may have left: what to send, what has changed, when to wake it.
+    void send_out() {
+        take_outbox();
+        const bool held = std::exchange(holds_, core_->has_allocation());
+        if (holds_) lost_ = false;
+        if (held && !holds_) lost();
+        flush();
+        arm();
+    }
+    /// False: something did not fit into a message of this link.
+    bool take_outbox() {
+        bool fits = true;
+        for (const auto list : {out_.datagrams(), out_.frames()})
+            for (const datagram& d : list)
+                if (!link_->wire().send(d)) fits = false;
+        out_.clear();
+        return fits;
+    }
+    /// Nothing of ours is touched behind it.
+    void flush() {
+        if (link_) link_->flush();
+    }
+    void wrote(std::uint64_t flushed, std::error_code error) override {
+        while (!writes_.empty() && writes_.front().mark <= flushed) {
+            auto done = std::move(writes_.front().done);
+            writes_.pop_front();
+            done->finish(error);
+        }
+    }
+
+    void happened(const client::event& event) {
+        if (const auto* data = std::get_if<client::peer_data>(&event)) return heard(*data);
+        const auto id = std::visit(
+            [](const auto& e) {
+                if constexpr (requires { e.id; }) return e.id;
+                return stun::transaction_id{};
+            },
+            event);
+        const auto found = std::ranges::find(requests_, id, &asked::id);
+        if (found == requests_.end()) return; // its own refreshes: what they end, send_out() sees
+        const auto waiting = std::move(found->done);
+        requests_.erase(found);
+        const auto* failed = std::get_if<client::failed>(&event);
+        if (!failed) return waiting->happened(event);
+        waiting->fail(failed->code != 0 ? refused_with(failed->code) : make_error_code(client_error::no_answer));
+    }
+
+    void heard(const client::peer_data& d) {
+        if (!receives_.empty()) {
+            auto first = std::move(receives_.front());
+            receives_.pop_front();
+            return hand_over(first.into, *first.done, d.from, d.data);
+        }
+        if (inbox_bytes_ + d.data.size() > options_.receive_buffer) {
+            ++dropped_; // as a socket does whose reader is slow
+            return;
+        }
+        inbox_bytes_ += d.data.size();
+        inbox_.push_back({d.from, {d.data.begin(), d.data.end()}});
+    }
+    static void hand_over(asio::mutable_buffer into, completion<transport_address, std::size_t>& done,
+                          const transport_address& from, bytes data) {
+        const auto count = asio::buffer_copy(into, asio::buffer(data.data(), data.size()));
+        const bool cut = count < data.size();
+        done.finish(cut ? asio::error::message_size : std::error_code(), from, count);
+    }
+
+    /// The allocation has ended, and nothing will come from peers.
+    void lost() {
+        lost_ = true;
+        channels_.clear();
+        for (auto& r : std::exchange(receives_, {})) r.done->fail(client_error::no_allocation);
+    }
+
+    void arm() {
+        const auto due = core_->next_deadline();
+        if (due == time_point::max() || due >= armed_) return; // it will wake, and look again
+        armed_ = due;
+        timer_.expires_at(due);
+        timer_.async_wait([self = shared_from_this()](std::error_code error) {
+            if (!error) self->time_has_come();
+        });
+    }
+    void time_has_come() {
+        armed_ = time_point::max();
+        if (!core_) return;
+        const auto now = std::chrono::steady_clock::now();
+        while (const auto event = core_->tick(now, out_)) happened(*event);
+        send_out();
+    }
+
+    /// RFC 8489, 6.2.1: a hard ICMP error fails what is under way.
+    void refused(std::error_code why) override {
+        for (auto& r : std::exchange(requests_, {})) r.done->fail(why);
+    }
+    void ended(std::error_code why) override {
+        tls_failure_ = link_->wire().failure();
+        if (!connecting_) return end(why);
+        failure_ = why;
+        try_next();
+    }
+
+    void end(std::error_code why) {
+        const auto self = shared_from_this(); // whoever waits may be the last to know us
+        failure_ = client_error::not_connected;
+        resolver_.cancel();
+        timer_.cancel();
+        armed_ = time_point::max();
+        if (link_) link_->close();
+        link_.reset();
+        core_.reset();
+        addresses_.clear();
+        channels_.clear();
+        holds_ = lost_ = false;
+        if (auto waiting = std::exchange(connecting_, std::nullopt)) waiting->done->fail(why);
+        for (auto& r : std::exchange(requests_, {})) r.done->fail(why);
+        for (auto& w : std::exchange(writes_, {})) w.done->fail(why);
+        for (auto& r : std::exchange(receives_, {})) r.done->fail(why);
+    }
+
+    asio_client_options options_;
+    asio::any_io_executor executor_;
+    asio::ip::udp::resolver resolver_;
+    asio::steady_timer timer_;
+    time_point armed_ = time_point::max(); ///< when timer_ fires
+    protocol protocol_ = protocol::udp;
+    std::vector<transport_address> addresses_{}; ///< not tried yet
+    transport_address server_{};
+    std::shared_ptr<link> link_{};
+    std::optional<client> core_{}; ///< while connected
+    outbox out_{32};
+    std::error_code failure_ = client_error::not_connected; ///< of whatever is asked for without a connection
+    const char* tls_failure_ = nullptr;
+    bool holds_ = false; ///< an allocation, when last looked
+    bool lost_ = false;  ///< there was one
+    serial_number last_serial_ = 0;
+    std::optional<waiter<completion_ptr<>>> connecting_{};
+    std::vector<asked> requests_{}; ///< at most client::max_transactions
+    std::deque<written> writes_{};
+    std::deque<listening> receives_{};
+    std::deque<arrival> inbox_{};
+    std::size_t inbox_bytes_ = 0;
+    std::uint64_t dropped_ = 0;
+    std::vector<transport_address> channels_{}; ///< by number, from first_channel on
+};
+
+} // namespace asio_detail
+} // namespace turn

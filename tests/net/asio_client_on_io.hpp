@@ -1,0 +1,103 @@
+#pragma once
+/// An io_context that runs until what a test waits for is there, and servers for clients on it.
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <tuple>
+
+#include <asio/buffer.hpp>
+#include <asio/io_context.hpp>
+#include <doctest/doctest.h>
+
+#include "support/certificates.hpp"
+#include "support/real_server.hpp"
+#include "turn/asio_client.hpp"
+
+namespace turn::test {
+
+/// What a completion handler was told.
+template <class... Results>
+struct told {
+    std::error_code error{};
+    std::tuple<Results...> results{};
+
+    explicit operator bool() const { return !error; }
+    const auto& first() const { return std::get<0>(results); }
+    const auto& second() const { return std::get<1>(results); }
+};
+
+class on_io {
+public:
+    asio::io_context io{};
+
+    /// Starts an operation with the handler it is given, and runs until that has been called: a failure when it is not.
+    template <class... Results, class Start>
+    told<Results...> await(Start start) {
+        std::optional<told<Results...>> answer;
+        start([&](std::error_code error, Results... results) {
+            answer = told<Results...>{error, {std::move(results)...}};
+        });
+        CHECK_FALSE(answer); // never from within the call
+        run_until([&] { return answer.has_value(); });
+        REQUIRE(answer);
+        return *answer;
+    }
+    void run_until(const std::function<bool()>& there) {
+        io.restart();
+        for (const auto until = std::chrono::steady_clock::now() + patience; !there();)
+            if (std::chrono::steady_clock::now() > until || io.run_one_until(until) == 0) break;
+    }
+};
+
+/// Ann, and everything she does, waited for.
+class asio_ann : public on_io {
+public:
+    asio_client it;
+
+    explicit asio_ann(asio_client_options o) : it(io, std::move(o)) {}
+
+    auto connect() {
+        return await<>([&](auto h) { it.async_connect(h); });
+    }
+    auto bind() {
+        return await<transport_address>([&](auto h) { it.async_bind(h); });
+    }
+    auto allocate(const allocate_wishes& wishes = {}) {
+        return await<client::allocated>([&](auto h) { it.async_allocate(wishes, h); });
+    }
+    auto refresh(std::chrono::seconds lifetime) {
+        return await<std::chrono::seconds>([&](auto h) { it.async_refresh(lifetime, h); });
+    }
+    auto permit(const transport_address& peer) {
+        return await<>([&](auto h) { it.async_permit(peer, h); });
+    }
+    auto bind_channel(const transport_address& peer) {
+        return await<>([&](auto h) { it.async_bind_channel(peer, h); });
+    }
+    auto send(const transport_address& peer, const std::string& text) {
+        return await<>([&](auto h) { it.async_send(peer, asio::buffer(text), h); });
+    }
+    /// The next text from a peer, and who that was.
+    auto receive(std::size_t room = 65'536) {
+        std::string text(room, '\0');
+        const auto came =
+            await<transport_address, std::size_t>([&](auto h) { it.async_receive(asio::buffer(text), h); });
+        text.resize(came.second());
+        return told<std::string, transport_address>{came.error, {text, came.first()}};
+    }
+};
+
+/// "turn:127.0.0.1:PORT?transport=TRANSPORT"
+inline uri uri_of(const transport_address& a, std::string_view transport, bool secure = false) {
+    uri u{.scheme = secure ? uri_scheme::turns : uri_scheme::turn, .host = a.ip_to_string(), .port = a.port};
+    u.transport = transport;
+    return u;
+}
+
+inline asio_client_options ann_at(uri server) {
+    return {.server = std::move(server), .username = "ann", .password = "ann's password"};
+}
+
+} // namespace turn::test
