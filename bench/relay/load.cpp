@@ -6,6 +6,7 @@
 #include "mix.hpp"
 #include "relaying.hpp"
 #include "requests.hpp"
+#include "tcp_relay.hpp"
 
 namespace {
 
@@ -23,6 +24,7 @@ outcomes run(const load_options& o) {
     if (o.work == workload::mix) return run_mix(o);
     if (o.relays()) return {run_alone<relaying>(o)};
     if (o.work == workload::memory) return {measure_memory(o)};
+    if (o.work == workload::tcp_relay) return {measure_tcp_relay(o)};
     if (o.work == workload::churn) return {requests(o).churn()};
     return {run_alone<requests>(o)};
 }

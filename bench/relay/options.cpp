@@ -30,6 +30,7 @@ constexpr std::array presets{
     preset{workload::allocate, "allocate", 200, 0, 1, 1000},
     preset{workload::memory, "memory", 5000, 0, 1, 0},
     preset{workload::churn, "churn", 64, 0, 1, 0},
+    preset{workload::tcp_relay, "tcp-relay", 1, 0, 1, 0},
 };
 
 const preset& preset_of(workload w) noexcept {
@@ -83,6 +84,8 @@ parsed_options parse_options(int argc, char** argv) {
         ->check(CLI::PositiveNumber);
     app.add_option("--cycles", o.cycles, "Allocations that churn makes and ends, after a warm-up of 1000 [1000000]")
         ->check(CLI::Range(1, 1'000'000'000));
+    app.add_option("--bytes", o.bytes, "What tcp-relay sends each way, over all of its clients [4000000000]")
+        ->check(CLI::Range(1'000'000LL, 1'000'000'000'000LL));
     app.add_flag("--segmentation", o.segmentation, "GSO and GRO at our ends");
     const std::map<std::string, transport> transports{
         {"udp", transport::udp}, {"tcp", transport::tcp}, {"tls", transport::tls}};
@@ -96,7 +99,7 @@ parsed_options parse_options(int argc, char** argv) {
         app.parse(argc, argv);
         o.server = parse_server("--server", server);
         if (!tcp_server.empty()) o.tcp_server = parse_server("--tcp-server", tcp_server);
-        if (o.at == target::floor && (!o.relays() || o.work == workload::mix))
+        if (o.at == target::floor && (!o.relays() || o.work == workload::mix) && o.work != workload::tcp_relay)
             throw CLI::ValidationError("--target", "the floor answers no requests");
         if ((o.work == workload::memory || o.work == workload::churn) && o.pid == 0)
             throw CLI::ValidationError("--pid", "needed: whose memory is measured?");
@@ -108,6 +111,7 @@ parsed_options parse_options(int argc, char** argv) {
         return p;
     }
 
+    if (o.work == workload::tcp_relay) o.client = transport::tcp; // RFC 6062 has no other
     const preset& usual = preset_of(o.work);
     if (clients->empty()) o.clients = usual.clients;
     if (size->empty()) o.size = usual.size;

@@ -21,7 +21,19 @@ struct trouble {
 enum class target : std::uint8_t { turn, floor };
 
 /// Those up to `mix` are relayed.
-enum class workload : std::uint8_t { audio, indications, video, flow, flood, mix, binding, allocate, memory, churn };
+enum class workload : std::uint8_t {
+    audio,
+    indications,
+    video,
+    flow,
+    flood,
+    mix,
+    binding,
+    allocate,
+    memory,
+    churn,
+    tcp_relay
+};
 std::string_view name(workload w) noexcept;
 
 struct load_options {
@@ -40,11 +52,12 @@ struct load_options {
     std::size_t burst = 0; ///< packets sent at once
     /// Packets a second of each client and each direction, or units of all clients; 0: as many as return.
     double rate = 0;
-    std::uint64_t cycles = 1'000'000;  ///< of churn
-    double flood_rate = 50'000;        ///< packets a second of the client that floods
-    bool segmentation = false;         ///< GSO and GRO at our ends
-    transport client = transport::udp; ///< how clients reach the server; peers are always on UDP
-    std::string ca_file{};             ///< whose certificates TLS clients believe; empty: they believe any
+    std::uint64_t cycles = 1'000'000;    ///< of churn
+    std::uint64_t bytes = 4'000'000'000; ///< of tcp_relay, in each direction
+    double flood_rate = 50'000;          ///< packets a second of the client that floods
+    bool segmentation = false;           ///< GSO and GRO at our ends
+    transport client = transport::udp;   ///< how clients reach the server; peers are always on UDP
+    std::string ca_file{};               ///< whose certificates TLS clients believe; empty: they believe any
 
     std::chrono::milliseconds warm_up{1000};
     std::chrono::milliseconds window{4000};

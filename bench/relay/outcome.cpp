@@ -95,6 +95,11 @@ nlohmann::ordered_json object_of(const load_options& o, const outcome& r) {
         j["fairness"] = to_json(*r.fair);
     }
     if (o.work == workload::memory) j["memory"] = to_json(*r.memory, r.delivered[0]);
+    if (o.work == workload::tcp_relay) {
+        j["bytes"] = {{"up", r.total_arrived[0]}, {"down", r.total_arrived[1]}};
+        if (const auto cpu = r.clocks.server_cpu())
+            j["cpu_s_per_gb"] = 1e9 * seconds(*cpu) / static_cast<double>(r.total_arrived[0] + r.total_arrived[1]);
+    }
     if (o.work == workload::churn) {
         j["cycles"] = o.cycles;
         j["memory"] = churn_to_json(*r.memory);

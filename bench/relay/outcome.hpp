@@ -20,7 +20,8 @@ struct memory_use {
 };
 
 struct outcome {
-    /// `unit`: a packet relayed up or down, a Binding answered, an allocation made and ended, or only made.
+    /// `unit`: a packet relayed up or down, a Binding answered, an allocation made and ended, or only made; of
+    /// tcp_relay a million bytes relayed.
     std::array<std::uint64_t, 2> delivered{}; ///< units within the window, by direction::up, direction::down
     std::uint64_t sent = 0;                   ///< units begun within the window
     std::uint64_t arrived = 0;                ///< of those, ever
