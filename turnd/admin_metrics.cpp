@@ -80,6 +80,12 @@ void refused_and_dropped(metrics_writer& w, const turn::server_totals& totals) {
             w.sample({{"direction", directions[d]}, {"reason", turn::name(why)}},
                      dropped(totals, static_cast<turn::direction>(d), why));
         }
+    w.family("turnd_icmp_errors_total", "counter",
+             "ICMP errors about what clients sent to peers: relayed to the client, or why not.");
+    w.sample({{"result", "relayed"}}, totals.relay.icmp.relayed);
+    for (const auto why :
+         {turn::reason::icmp_type, turn::reason::no_permission, turn::reason::bandwidth, turn::reason::socket_closed})
+        w.sample({{"result", turn::name(why)}}, totals.relay.icmp.dropped[at(why)]);
     w.family("turnd_requests_total", "counter", "Answered requests by method and result.");
     for (std::size_t m = 0; m < methods.size(); ++m)
         for (std::size_t r = 0; r < results.size(); ++r)

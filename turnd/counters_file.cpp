@@ -70,6 +70,8 @@ json relay_books(const turn::relay_totals& books) {
     }
     object["absorbed"] = books.absorbed;
     object["pending"] = books.pending;
+    object["icmp"] = {{"received", books.icmp.received}, {"relayed", books.icmp.relayed}};
+    object["icmp"]["dropped"] = by_reason(books.icmp.dropped);
     return object;
 }
 

@@ -15,6 +15,8 @@ constexpr std::array auth_modes{pair<string_view, auth_mode>{"credentials", auth
                                 pair<string_view, auth_mode>{"none", auth_mode::none}};
 constexpr std::array peer_policies{pair<string_view, bool>{"public", true},
                                    pair<string_view, bool>{"allow-list", false}};
+constexpr std::array traffic_classes{pair<string_view, bool>{"copy", true},
+                                     pair<string_view, bool>{"best-effort", false}};
 constexpr std::array backends{pair<string_view, turn::net::backend>{"auto", turn::net::backend::automatic},
                               pair<string_view, turn::net::backend>{"sockets", turn::net::backend::sockets}};
 constexpr std::array failure_codes{pair<string_view, std::uint16_t>{"401", std::uint16_t{401}},
@@ -76,6 +78,9 @@ constexpr std::array table{
         "[{ bind = \"192.0.2.1\" }]", "", apply_relay_addresses},
     key{"relay-ports", "relay.ports", toml_form::text, "MIN-MAX", "49152-65535", "Relaying",
         "Ports of relayed transport addresses", "\"49152-65535\"", "", apply_relay_ports},
+    key{"traffic-class", "relay.traffic-class", toml_form::text, "copy|best-effort", "best-effort", "Relaying",
+        "DSCP and ECN of relayed datagrams: those they came with, or none", "\"best-effort\"", "",
+        apply_choice<&settings::copy_traffic_class, traffic_classes>},
 
     key{"peer-policy", "peers.policy", toml_form::text, "public|allow-list", "public", "Peers",
         "public: every public address; allow-list: only what is allowed by name", "\"public\"", "",

@@ -145,6 +145,8 @@ reason_words words_of(turn::reason why) noexcept {
                 "look at routes and the local firewall", weight::problem};
     case reason::receive_truncated:
         return {"larger than a receive buffer", "should not happen; tell us", weight::problem};
+    case reason::icmp_type:
+        return {"an ICMP error of a type that clients are not told of", "nothing", weight::everyday};
 
     // Stream connections
     case reason::connections_full:

@@ -39,6 +39,9 @@ std::string words(const std::optional<turn::transport_address>& address) {
 std::string words(auth_mode mode) {
     return mode == auth_mode::none ? "none" : "credentials";
 }
+std::string traffic_class(const settings& s) {
+    return s.copy_traffic_class ? "copy" : "best-effort";
+}
 std::string peer_policy(const settings& s) {
     return s.public_peers ? "public" : "allow-list";
 }
@@ -134,6 +137,7 @@ constexpr std::array rules{
     rule<&settings::stale_nonce>("stale-nonce", at_once),
     rule<&settings::relay_addresses>("relay-address", after_restart),
     rule<&settings::relay_port_min, &settings::relay_port_max>("relay-ports", after_restart),
+    reload_rule{"traffic-class", after_restart, traffic_class, take_nothing},
     reload_rule{"peer-policy", at_once, peer_policy,
                 [](settings& into, const settings& from) { into.public_peers = from.public_peers; }},
     rule<&settings::allow_peers>("allow-peer", at_once),

@@ -44,6 +44,7 @@ turn::server_options server_options_of(const settings& s, turn::credential_sourc
     o.allocations_per_user = s.allocations_per_user.value_or(0);
     o.threads = s.threads;
     o.io.kind = s.backend;
+    o.io.traffic_class = s.copy_traffic_class;
     o.credentials = std::move(source);
     o.events = events;
     return o;

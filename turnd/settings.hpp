@@ -54,6 +54,7 @@ struct settings {
     std::vector<turn::relay_address> relay_addresses{};
     std::uint16_t relay_port_min = 0;
     std::uint16_t relay_port_max = 0;
+    bool copy_traffic_class = false; ///< false: relayed datagrams leave without DSCP and ECN
 
     bool public_peers = true;
     std::vector<turn::address_prefix> allow_peers{};

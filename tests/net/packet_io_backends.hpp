@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,7 @@ struct letter {
     socket_id to{};
     transport_address from{};
     std::string text{};
+    unsigned traffic_class = 0;
 
     friend bool operator==(const letter&, const letter&) = default;
 };
@@ -86,6 +88,20 @@ public:
         while (out.size() < count && readable(io_->native_handle(), std::chrono::seconds(10))) take(out);
         return out;
     }
+    /// Receives until so many errors came, for 10 s at most; in words: "ID: TYPE CODE MTU PEER".
+    std::vector<std::string> complaints(std::size_t count) {
+        std::vector<std::string> out;
+        while (out.size() < count && readable(io_->native_handle(), std::chrono::seconds(10))) {
+            io_->receive();
+            for (const icmp_error& e : io_->icmp_errors()) {
+                std::ostringstream text;
+                text << static_cast<unsigned>(e.via) << ": " << +e.type << ' ' << +e.code << ' ' << e.mtu << ' '
+                     << e.peer.to_string();
+                out.push_back(text.str());
+            }
+        }
+        return out;
+    }
     /// One receive().
     std::vector<letter> receive() {
         std::vector<letter> out;
@@ -120,7 +136,8 @@ private:
         for (const packet& p : io_->receive())
             for (std::size_t i = 0; i < p.segments(); ++i) {
                 const bytes b = p.segment(i);
-                out.push_back({p.via, p.from, std::string(reinterpret_cast<const char*>(b.data()), b.size())});
+                out.push_back(
+                    {p.via, p.from, std::string(reinterpret_cast<const char*>(b.data()), b.size()), p.traffic_class});
             }
     }
 

@@ -440,3 +440,63 @@ TEST_CASE_TEMPLATE("sending nothing does nothing", Post, in_memory, kernel_ipv4,
     CHECK(post.all_sent() + post.all_dropped() == 0);
     CHECK(post.io().counters().send_calls.value() == 0);
 }
+
+TEST_CASE_TEMPLATE("RFC 8656 11.5: a relay socket hears that nobody listens at its peer", Post, in_memory, kernel_ipv4,
+                   kernel_ipv6) {
+    Post post;
+    const socket_id ann = post.open(), bob = post.open(), gone = post.open();
+    const transport_address nobody = post.address(gone);
+    post.io().close(gone);
+    letters out;
+    out.add(ann, nobody, "anybody there?");
+    out.add(ann, post.address(bob), "hello");
+    out.add(ann, nobody, "anybody there at all?"); // longer, so that it joins no train: a train is told of once
+    post.io().send(out);
+    const std::string told = (Post::here().is_ipv4() ? "0: 3 3 0 " : "0: 1 4 0 ") + nobody.to_string();
+    CHECK(post.complaints(2) == std::vector<std::string>(2, told));
+    CHECK(post.all_dropped() == 0);
+    post.receive();
+    CHECK(post.io().icmp_errors().empty()); // each is told once
+    CHECK(!readable(post.io().native_handle()));
+}
+
+TEST_CASE_TEMPLATE("RFC 8656 11.5: what the network says of a listener's answers is told nobody", Post, in_memory,
+                   kernel_ipv4, kernel_ipv6) {
+    Post post;
+    const socket_id listener = post.open({.role = net::socket_role::listener}), ann = post.open(), gone = post.open();
+    const transport_address nobody = post.address(gone);
+    post.io().close(gone);
+    letters out;
+    out.add(listener, nobody, "an answer");
+    out.add(ann, nobody, "a datagram");
+    post.io().send(out);
+    const std::string told = (Post::here().is_ipv4() ? "1: 3 3 0 " : "1: 1 4 0 ") + nobody.to_string();
+    CHECK(post.complaints(1) == std::vector<std::string>{told});
+}
+
+TEST_CASE_TEMPLATE("RFC 8656 14: DSCP and ECN travel with each datagram and part trains", Post, in_memory, kernel_ipv4,
+                   kernel_ipv6) {
+    constexpr std::uint8_t expedited = 46 << 2, congestion_experienced = 3;
+    Post post({.traffic_class = true});
+    const socket_id ann = post.open(), bob = post.open();
+    const auto arrived = [&](socket_id via) {
+        letters out;
+        out.add(via, post.address(bob), "usual");
+        for (int i = 0; i < 3; ++i) out.add(via, post.address(bob), "voice").traffic_class = expedited;
+        out.add(via, post.address(bob), "voice").traffic_class = expedited | congestion_experienced;
+        out.add(via, post.address(bob), "whole").traffic_class = congestion_experienced;
+        post.io().send(out);
+        std::vector<unsigned> classes;
+        for (const letter& l : post.collect(6)) classes.push_back(l.traffic_class);
+        return classes;
+    };
+    CHECK(arrived(ann) == std::vector<unsigned>{0, 184, 184, 184, 187, 3});
+    CHECK(post.all_dropped() == 0);
+
+    Post deaf;
+    const socket_id eve = deaf.open(), dan = deaf.open();
+    letters out;
+    out.add(eve, deaf.address(dan), "voice").traffic_class = expedited;
+    deaf.io().send(out);
+    CHECK(deaf.collect(1).at(0).traffic_class == 0);
+}

@@ -5,8 +5,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <cstring>
 
+#include "net/file_descriptor.hpp"
 #include "net/receive_slots.hpp"
 #include "net/socket_address.hpp"
 #include "net/udp_socket.hpp"
@@ -118,7 +121,35 @@ TEST_CASE_TEMPLATE("RFC 8656 14: sockets run with DF unset, also after a datagra
     out.add(ann, post.address(bob), "fits").dont_fragment = true;
     post.io().send(out);
     CHECK(post.collect(1).size() == 1);
-    CHECK(mode(ann) == (v4 ? IP_PMTUDISC_DONT : IPV6_PMTUDISC_DONT));
+    CHECK(mode(ann) == (v4 ? IP_PMTUDISC_OMIT : IPV6_PMTUDISC_DONT)); // unset too, and hears "fragmentation needed"
+}
+
+TEST_CASE_TEMPLATE("RFC 8656 13: what is relayed leaves with the system's TTL or hop limit", Post, kernel_ipv4,
+                   kernel_ipv6) {
+    Post post;
+    const bool v4 = Post::here().is_ipv4();
+    const socket_id ann = post.open();
+    const net::file_descriptor bob(bare_socket(Post::here()));
+    const auto where = net::bound_address(bob.number());
+    REQUIRE(where);
+    const int level = v4 ? IPPROTO_IP : IPPROTO_IPV6, on = 1;
+    REQUIRE(::setsockopt(bob.number(), level, v4 ? IP_RECVTTL : IPV6_RECVHOPLIMIT, &on, sizeof on) == 0);
+    letters out;
+    out.add(ann, *where, "hello").traffic_class = 46 << 2;
+    post.io().send(out);
+
+    REQUIRE(readable(bob.number(), std::chrono::seconds(10)));
+    alignas(cmsghdr) std::array<std::byte, 64> control{};
+    msghdr h{};
+    h.msg_control = control.data();
+    h.msg_controllen = control.size();
+    REQUIRE(::recvmsg(bob.number(), &h, 0) >= 0);
+    const cmsghdr* const c = CMSG_FIRSTHDR(&h);
+    REQUIRE(c != nullptr);
+    int arrived = 0;
+    std::memcpy(&arrived, CMSG_DATA(c), sizeof arrived);
+    CHECK(arrived == option(post.io().descriptor(ann), level, v4 ? IP_TTL : IPV6_UNICAST_HOPS));
+    CHECK(arrived > 1);
 }
 
 TEST_CASE("an IPv6 socket is for IPv6 alone and the port stays free for IPv4") {
@@ -171,14 +202,10 @@ TEST_CASE("SO_REUSEPORT shares a port only when asked") {
 
 TEST_CASE_TEMPLATE("a peer that nobody listens at costs the others nothing", Post, kernel_ipv4, kernel_ipv6) {
     Post post;
-    const bool v4 = Post::here().is_ipv4();
     const socket_id ann = post.open(), bob = post.open(), gone = post.open();
     const transport_address nobody = post.address(gone);
     post.io().close(gone);
-    // Now the kernel keeps ICMP errors on the socket: the next call fails for what an earlier datagram met.
-    const int on = 1;
-    REQUIRE(::setsockopt(post.io().descriptor(ann), v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_RECVERR : IPV6_RECVERR, &on,
-                         sizeof on) == 0);
+    // The kernel keeps ICMP errors on the socket: the next call fails for what an earlier datagram met.
     for (int round = 0; round < 5; ++round) {
         letters out;
         for (int i = 0; i < 4; ++i) {
@@ -195,13 +222,9 @@ TEST_CASE_TEMPLATE("a peer that nobody listens at costs the others nothing", Pos
 TEST_CASE_TEMPLATE("an error that waits on a socket does not keep the handle readable", Post, kernel_ipv4,
                    kernel_ipv6) {
     Post post;
-    const bool v4 = Post::here().is_ipv4();
     const socket_id ann = post.open(), bob = post.open(), gone = post.open();
     const transport_address nobody = post.address(gone);
     post.io().close(gone);
-    const int on = 1;
-    REQUIRE(::setsockopt(post.io().descriptor(ann), v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_RECVERR : IPV6_RECVERR, &on,
-                         sizeof on) == 0);
     letters out;
     out.add(ann, nobody, "anybody there?");
     out.add(bob, post.address(ann), "I am");

@@ -1,10 +1,17 @@
 /// Where the path is narrower than the datagram, or leads nowhere: in a network namespace of the test's own.
 
 #include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/ip_icmp.h>
+#include <netinet/udp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <cstring>
 #include <sstream>
 
+#include "net/file_descriptor.hpp"
+#include "net/socket_address.hpp"
 #include "packet_io_backends.hpp"
 #include "support/namespaces.hpp"
 
@@ -15,6 +22,49 @@ using turn::test::in_new_network;
 namespace {
 
 const test::new_network ethernet{.setup = "ip link set lo mtu 1500"};
+
+std::uint16_t internet_checksum(const void* data, std::size_t size) {
+    std::uint32_t sum = 0;
+    for (std::size_t i = 0; i < size; i += 2) {
+        std::uint16_t word = 0;
+        std::memcpy(&word, static_cast<const char*>(data) + i, 2);
+        sum += word;
+    }
+    while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
+    return static_cast<std::uint16_t>(~sum);
+}
+
+/// An ICMP error about a datagram from `relayed` to `peer`, as a router on the way would send it. Needs CAP_NET_RAW.
+void router_says(const transport_address& relayed, const transport_address& peer, std::uint8_t type, std::uint8_t code,
+                 std::uint16_t mtu) {
+    struct {
+        icmphdr icmp{};
+        iphdr ip{};
+        udphdr udp{};
+    } message;
+    message.icmp.type = type;
+    message.icmp.code = code;
+    message.icmp.un.frag.mtu = htons(mtu);
+    message.ip.version = 4;
+    message.ip.ihl = 5;
+    message.ip.tot_len = htons(sizeof message.ip + sizeof message.udp);
+    message.ip.ttl = 64;
+    message.ip.protocol = IPPROTO_UDP;
+    net::socket_address from{}, to{};
+    net::to_socket_address(relayed, from);
+    const socklen_t size = net::to_socket_address(peer, to);
+    message.ip.saddr = from.v4.sin_addr.s_addr;
+    message.ip.daddr = to.v4.sin_addr.s_addr;
+    message.udp.source = from.v4.sin_port;
+    message.udp.dest = to.v4.sin_port;
+    message.udp.len = htons(sizeof message.udp);
+    message.icmp.checksum = internet_checksum(&message, sizeof message);
+
+    const net::file_descriptor raw(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP));
+    REQUIRE(raw);
+    from.v4.sin_port = 0;
+    REQUIRE(::sendto(raw.number(), &message, sizeof message, 0, &from.any, size) == sizeof message);
+}
 
 std::string numbered(std::size_t number, std::size_t size) {
     std::string text = std::to_string(number) + ' ';
@@ -105,9 +155,7 @@ TEST_CASE("errors of other datagrams cost nothing where a train goes singly") {
         const socket_id ann = post.open(), gone = post.open();
         const transport_address nobody = post.address(gone);
         post.io().close(gone);
-        const int on = 1; // each datagram leaves an ICMP error behind, which the next call meets
-        REQUIRE(::setsockopt(post.io().descriptor(ann), IPPROTO_IP, IP_RECVERR, &on, sizeof on) == 0);
-        letters out;
+        letters out; // each datagram leaves an ICMP error behind, which the next call meets
         for (std::size_t i = 0; i < 10; ++i) out.add(ann, nobody, numbered(i, 1600));
         post.io().send(out);
         return std::to_string(post.all_sent()) + " sent, " + std::to_string(post.all_dropped()) + " dropped";
@@ -134,6 +182,63 @@ TEST_CASE_TEMPLATE("RFC 8656 14: with DF set what exceeds the MTU is too big and
         return text.str();
     });
     CHECK(told == "0 of 1, 2 of 0, 3 of 1, too big: 1 of 1, sent: 3");
+}
+
+TEST_CASE_TEMPLATE("RFC 8656 11.5: what is too big for our own link is told as if a router had said so", Post,
+                   kernel_ipv4, kernel_ipv6) {
+    const auto told = in_new_network(ethernet, [] {
+        Post post;
+        const socket_id ann = post.open(), bob = post.open();
+        letters out;
+        out.add(ann, post.address(bob), numbered(0, 1600)).dont_fragment = true;
+        post.io().send(out);
+        const auto all = post.complaints(1);
+        return all.empty() ? "nothing" : all[0].substr(0, all[0].find(Post::here().is_ipv4() ? "127" : "["));
+    });
+    CHECK(told == (Post::here().is_ipv4() ? "0: 3 4 1500 " : "0: 2 0 1500 "));
+}
+
+TEST_CASE("RFC 8656 11.5: what routers say of a datagram comes with type and code and MTU") {
+    const auto told = in_new_network({}, [] {
+        kernel_ipv4 post;
+        const socket_id ann = post.open(), bob = post.open();
+        const transport_address relayed = post.address(ann), peer = post.address(bob);
+        letters out;
+        out.add(ann, peer, "hello").dont_fragment = true;
+        post.io().send(out);
+        router_says(relayed, peer, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, 1280);
+        router_says(relayed, peer, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
+        router_says(relayed.with_port(1), peer, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0); // not ours
+        router_says(relayed, peer, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
+        std::ostringstream text;
+        for (const auto& complaint : post.complaints(3)) text << complaint.substr(0, complaint.find("127")) << "| ";
+        return text.str();
+    });
+    CHECK(told == "0: 3 4 1280 | 0: 11 0 0 | 0: 3 1 0 | ");
+}
+
+TEST_CASE("a flood of ICMP errors comes in pieces and hides no datagram") {
+    const auto told = in_new_network({}, [] {
+        kernel_ipv4 post({.segmentation = false}); // of a train only one error would come
+        const socket_id ann = post.open(), bob = post.open(), gone = post.open();
+        const transport_address nobody = post.address(gone);
+        post.io().close(gone);
+        letters out;
+        for (int i = 0; i < 300; ++i) out.add(ann, nobody, "anybody there?");
+        out.add(bob, post.address(ann), "hello");
+        post.io().send(out);
+        std::size_t errors = 0, most = 0, heard = 0;
+        while ((errors < 300 || heard < 1) && readable(post.io().native_handle(), std::chrono::seconds(10))) {
+            heard += post.receive().size();
+            errors += post.io().icmp_errors().size();
+            most = std::max(most, post.io().icmp_errors().size());
+        }
+        std::ostringstream text;
+        text << errors << " errors, " << most << " at most, " << heard << " heard, " << post.all_dropped()
+             << " dropped";
+        return text.str();
+    });
+    CHECK(told == "300 errors, 256 at most, 1 heard, 0 dropped");
 }
 
 TEST_CASE_TEMPLATE("a full send buffer drops what does not fit and counts it", Post, kernel_ipv4, kernel_ipv6) {

@@ -414,3 +414,25 @@ TEST_CASE("server: relayed addresses of its own are peers though private ones ar
     REQUIRE_FALSE(refused);
     CHECK(refused.error() == 403);
 }
+
+TEST_CASE("RFC 8656 11.5: a client hears that nobody listens at its peer") {
+    auto s = server::start(on_loopback());
+    REQUIRE(s);
+    for (const auto family : {address_family::ipv4, address_family::ipv6}) {
+        real_client ann(listener_of(*s, family));
+        real_peer bob(family);
+        auto gone = std::make_unique<real_peer>(family);
+        const transport_address nobody = gone->local();
+        gone.reset();
+        REQUIRE(ann.allocate({.family = family}));
+        REQUIRE(ann.permit(nobody));
+        ann.send(nobody, "anybody there?");
+        const auto told = ann.unreachable();
+        REQUIRE(told);
+        CHECK(told->peer == nobody);
+        CHECK(std::pair(+told->type, +told->code) == (told->peer.is_ipv4() ? std::pair(3, 3) : std::pair(1, 4)));
+        ann.send(bob.local(), "hello"); // in spite of the error on the socket
+        CHECK(bob.receive());
+    }
+    CHECK(s->totals().relay.icmp.relayed == 2);
+}

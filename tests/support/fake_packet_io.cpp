@@ -15,6 +15,9 @@ constexpr std::size_t largest_payload = 65507;
 constexpr std::size_t usual_buffer = 4 * 1024 * 1024;
 constexpr std::size_t most_segments = 64; // what Linux merges
 
+// Of ICMP: RFC 792.
+constexpr std::uint8_t unreachable = 3, port_unreachable = 3, fragmentation_needed = 4;
+
 std::vector<std::byte> bytes_of(const datagram& d) {
     std::vector<std::byte> out(d.head.begin(), d.head.end());
     out.insert(out.end(), d.body.begin(), d.body.end());
@@ -82,6 +85,7 @@ void fake_packet_io::close(socket_id id) {
     std::erase_if(group->second, [&](const fake_ports::place& p) { return p.owner == this && p.id == id; });
     if (group->second.empty()) ports_.bound_.erase(group);
     s = {};
+    std::erase_if(icmp_waiting_, [&](const icmp_error& e) { return e.via == id; });
     resting_ids_.push_back(id);
     signal();
 }
@@ -95,6 +99,7 @@ std::span<const packet> fake_packet_io::receive() {
     resting_ids_.clear();
     received_.clear();
     memory_.clear();
+    icmp_errors_ = std::exchange(icmp_waiting_, {});
     ++books_.receive_calls;
 
     const std::size_t batch = std::max<std::size_t>(options_.batch, 1);
@@ -124,15 +129,16 @@ void fake_packet_io::take_one(socket_id id) {
     std::size_t segments = 1;
     while (options_.segmentation && stride > 0 && data.size() == segments * stride && !s.queue.empty()) {
         const waiting& more = s.queue.front();
-        if (more.from != first.from || more.data.empty() || more.data.size() > stride) break;
+        if (more.from != first.from || more.traffic_class != first.traffic_class) break;
+        if (more.data.empty() || more.data.size() > stride) break;
         if (segments == most_segments || data.size() + more.data.size() > largest_payload) break;
         const waiting taken = next();
         data.insert(data.end(), taken.data.begin(), taken.data.end());
         ++segments;
     }
     memory_.push_back(std::move(data));
-    received_.push_back(
-        {id, first.from, memory_.back(), static_cast<std::uint16_t>(segments > 1 ? stride : std::size_t{0})});
+    received_.push_back({id, first.from, memory_.back(),
+                         static_cast<std::uint16_t>(segments > 1 ? stride : std::size_t{0}), first.traffic_class});
     books_.received_packets.add(segments);
     books_.received_bytes.add(memory_.back().size());
 }
@@ -142,6 +148,7 @@ void fake_packet_io::send(std::span<const datagram> datagrams) {
         const auto way = static_cast<std::size_t>(d.way);
         if (const reason why = refusal(d); why != reason::none) {
             ++books_.dropped[way][static_cast<std::size_t>(why)];
+            if (why == reason::too_big && d.size() <= largest_payload) complain(d, fragmentation_needed, ports_.mtu);
             continue;
         }
         ++books_.send_calls;
@@ -161,24 +168,32 @@ reason fake_packet_io::refusal(const datagram& d) const {
     return reason::none;
 }
 
-/// To nobody, when nobody is bound there: as on a network.
+/// To nobody, when nobody is bound there: as on a network, which says so.
 void fake_packet_io::carry(const datagram& d) {
     const auto group = ports_.bound_.find(d.to.to_string());
-    if (group == ports_.bound_.end()) return;
+    if (group == ports_.bound_.end()) return complain(d, port_unreachable, 0);
     const transport_address from = sockets_[index(d.via)].local;
     const auto& member = group->second[from.port % group->second.size()];
-    member.owner->arrive(member.id, from, bytes_of(d));
+    member.owner->arrive(member.id, from, d);
 }
 
-void fake_packet_io::arrive(socket_id id, const transport_address& from, std::vector<std::byte> data) {
+/// With ICMP: the fake's network is IPv4's as far as the tests go.
+void fake_packet_io::complain(const datagram& d, std::uint8_t code, std::size_t mtu) {
+    if (sockets_[index(d.via)].role != net::socket_role::relay) return;
+    icmp_waiting_.push_back({d.via, d.to, unreachable, code, static_cast<std::uint32_t>(mtu)});
+    signal();
+}
+
+void fake_packet_io::arrive(socket_id id, const transport_address& from, const datagram& d) {
     socket& s = sockets_[index(id)];
+    std::vector<std::byte> data = bytes_of(d);
     if (s.bytes_waiting + data.size() > s.receive_buffer) {
         ++books_.kernel_drops;
         ++books_.kernel_drops_of[static_cast<std::size_t>(s.role)];
         return;
     }
     s.bytes_waiting += data.size();
-    s.queue.push_back({from, std::move(data)});
+    s.queue.push_back({from, std::move(data), options_.traffic_class ? d.traffic_class : std::uint8_t{0}});
     signal();
 }
 
@@ -201,7 +216,8 @@ result<void> fake_packet_io::also_watch(int descriptor) {
 
 /// The event descriptor is readable exactly while something waits.
 void fake_packet_io::signal() {
-    const bool wanted = std::any_of(sockets_.begin(), sockets_.end(), [](const socket& s) { return !s.queue.empty(); });
+    const bool wanted = !icmp_waiting_.empty() ||
+                        std::any_of(sockets_.begin(), sockets_.end(), [](const socket& s) { return !s.queue.empty(); });
     if (wanted == std::exchange(signalled_, wanted)) return;
     std::uint64_t value = 1;
     [[maybe_unused]] const ssize_t done =

@@ -45,6 +45,7 @@ public:
     [[nodiscard]] int descriptor(socket_id) const override { return -1; }
 
     std::span<const packet> receive() override;
+    [[nodiscard]] std::span<const icmp_error> icmp_errors() const override { return icmp_errors_; }
     /// No packet can arrive while we sleep.
     awake wait(std::chrono::milliseconds patience) override;
     result<void> also_watch(int descriptor) override;
@@ -61,6 +62,7 @@ private:
     struct waiting {
         transport_address from{};
         std::vector<std::byte> data{};
+        std::uint8_t traffic_class = 0;
     };
     struct socket {
         bool is_open = false;
@@ -77,7 +79,8 @@ private:
     [[nodiscard]] bool is_open(socket_id id) const noexcept;
     [[nodiscard]] reason refusal(const datagram& d) const;
     void carry(const datagram& d);
-    void arrive(socket_id id, const transport_address& from, std::vector<std::byte> data);
+    void complain(const datagram& d, std::uint8_t code, std::size_t mtu);
+    void arrive(socket_id id, const transport_address& from, const datagram& d);
     void take_one(socket_id id);
     void signal();
 
@@ -92,7 +95,9 @@ private:
     std::size_t first_turn_ = 0;                   ///< whose turn it is: an index into sockets_
     std::vector<std::vector<std::byte>> memory_{}; ///< of the packets handed out last
     std::vector<packet> received_;
-    std::vector<int> others_{}; ///< also watched
+    std::vector<icmp_error> icmp_waiting_{};
+    std::vector<icmp_error> icmp_errors_{}; ///< that the last receive() found
+    std::vector<int> others_{};             ///< also watched
 };
 
 } // namespace turn::test

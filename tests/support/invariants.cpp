@@ -79,6 +79,9 @@ void check_books(const relay_counters& c, const tally& t) {
                t.from_clients.packets, "conservation of packets from clients");
     must_equal(c.relayed[at(direction::down)].packets.value() + sum(c.dropped[at(direction::down)]),
                t.from_peers.packets, "conservation of packets from peers");
+    must_equal(c.icmp.received.value(), t.icmp_errors, "ICMP errors");
+    must_equal(c.icmp.relayed.value(), t.icmp_told, "ICMP errors that clients were told of");
+    must_equal(c.icmp.relayed.value() + sum(c.icmp.dropped), t.icmp_errors, "conservation of ICMP errors");
     must_equal(c.allocations_created.value() - c.allocations_ended.value(), c.allocations.value(),
                "allocations created less ended");
 }

@@ -22,6 +22,8 @@ struct tally {
     traffic from_clients{}, from_peers{};
     std::array<traffic, 2> relayed{}; ///< by direction::up, direction::down; bytes of application data
     std::array<answers, static_cast<std::size_t>(request_method::count_)> answered{};
+    std::uint64_t icmp_errors = 0; ///< put in
+    std::uint64_t icmp_told = 0;   ///< Data indications with ICMP that came out
 };
 
 /// The row of counters.hpp a method belongs to; count_: none.

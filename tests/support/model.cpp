@@ -35,6 +35,7 @@ void model::left_for_client(const transport_address& server, const transport_add
     if (way == direction::control) {
         const auto answer = stun::message_view::parse(whole);
         if (!answer) broken("an answer to " + client.to_string() + " is not well-formed");
+        if (answer->method() == stun::method::data) return icmp_told(tuple, *answer, now);
         const auto question = asked_.find({tuple, answer->id()});
         if (question == asked_.end()) broken("an answer to " + client.to_string() + " that nobody asked for");
         const auto request = stun::message_view::parse(question->second.request);
@@ -63,6 +64,17 @@ void model::left_for_client(const transport_address& server, const transport_add
     for (const auto& [number, channel] : found->second.channels)
         if (channel.peer == *peer && channel.expires > now)
             broken("a Data indication from " + peer->to_string() + " though a channel is bound"); // RFC 8656, 11.3
+}
+
+/// RFC 8656, 11.5: whether a channel is bound does not matter.
+void model::icmp_told(const five_tuple& tuple, const stun::message_view& indication, time_point now) const {
+    const auto found = allocations_.find(tuple);
+    const auto peer = indication.get<stun::xor_peer_address>();
+    if (indication.cls() != stun::message_class::indication || !peer || !indication.has<stun::icmp>() ||
+        indication.has<stun::data>())
+        broken("what was told to " + tuple.client.to_string() + " is no Data indication with ICMP");
+    if (found == allocations_.end() || !found->second.permits(*peer, now))
+        broken("ICMP about " + peer->to_string() + " without a permission");
 }
 
 void model::left_for_peer(const transport_address& from, const transport_address& peer, time_point now) const {

@@ -88,6 +88,7 @@ private:
             return address_order{}(a.client, b.client) || (a.client == b.client && address_order{}(a.server, b.server));
         }
     };
+    void icmp_told(const five_tuple&, const stun::message_view& indication, time_point now) const;
     struct asked {
         blob request;
         time_point when;

@@ -17,6 +17,7 @@ struct flight {
     transport_address from{}, to{};
     blob data{};
     bool dont_fragment = false;
+    std::uint8_t traffic_class = 0; ///< DSCP and ECN
 };
 
 /// How the network behaves from now on; the same seed gives the same losses.

@@ -122,6 +122,14 @@ std::optional<arrival> real_client::receive() {
     return first;
 }
 
+std::optional<client::peer_unreachable> real_client::unreachable() {
+    for (const auto until = read_clock() + patience; unreachable_.empty();)
+        if (!step(until)) return std::nullopt;
+    const auto first = unreachable_.front();
+    unreachable_.pop_front();
+    return first;
+}
+
 /// The next news that ends a request of this kind. The client's own refreshes may bring others.
 template <class Event>
 real_client::outcome<Event> real_client::await() {
@@ -153,6 +161,8 @@ void real_client::note(const client::event& e) {
             using kind = std::decay_t<decltype(what)>;
             if constexpr (std::is_same_v<kind, client::peer_data>)
                 inbox_.push_back({what.from, to_text(what.data)});
+            else if constexpr (std::is_same_v<kind, client::peer_unreachable>)
+                unreachable_.push_back(what);
             else if constexpr (std::is_same_v<kind, client::failed>)
                 news_.push_back(failure{what.code});
             else

@@ -100,6 +100,8 @@ public:
     void send(const transport_address& peer, std::string_view text);
     /// The next application data from a peer; nothing when none comes in time.
     std::optional<arrival> receive();
+    /// The next peer that the network could not reach; nothing when nobody says so in time.
+    std::optional<client::peer_unreachable> unreachable();
 
 private:
     struct failure {
@@ -119,6 +121,7 @@ private:
     client core_;
     outbox out_{16};
     std::deque<news> news_{};
+    std::deque<client::peer_unreachable> unreachable_{};
     std::deque<arrival> inbox_{};
 };
 

@@ -92,19 +92,13 @@ void relay_script::step() {
         unsigned share;
     };
     static constexpr weight weights[] = {
-        {kind::channel_data, 170},
-        {kind::send_indication, 130},
-        {kind::peer_data, 220},
-        {kind::burst, 20},
-        {kind::allocate, 60},
-        {kind::refresh, 40},
-        {kind::create_permission, 70},
-        {kind::channel_bind, 70},
-        {kind::binding, 30},
-        {kind::retransmit, 20},
-        {kind::bad_request, 60},
-        {kind::bad_packet, 50},
-        {kind::time, 50},
+        {kind::channel_data, 170}, {kind::send_indication, 130},
+        {kind::peer_data, 210},    {kind::burst, 20},
+        {kind::icmp, 10},          {kind::allocate, 60},
+        {kind::refresh, 40},       {kind::create_permission, 70},
+        {kind::channel_bind, 70},  {kind::binding, 30},
+        {kind::retransmit, 20},    {kind::bad_request, 60},
+        {kind::bad_packet, 50},    {kind::time, 50},
         {kind::circumstances, 10},
     };
     std::uint64_t draw = choose_->below(1000);
@@ -152,6 +146,8 @@ void relay_script::act(kind what) {
         return peer_sends(1);
     case kind::burst:
         return peer_sends(2 + choose_->below(30));
+    case kind::icmp:
+        return network_complains();
     case kind::allocate:
         return send_request(any_client(), stun::method::allocate);
     case kind::refresh:
@@ -365,6 +361,19 @@ void relay_script::peer_sends(std::size_t copies) {
     for (; copies > 0; --copies) world_.send({from, to, copies == 1 ? payload() : data, false});
 }
 
+/// Of datagrams that were sent, and of some that never were.
+void relay_script::network_complains() {
+    script_client& c = client_with_allocation();
+    const bool known = !c.permitted.empty() && !one_in(12);
+    const transport_address peer = known ? c.permitted[choose_->below(c.permitted.size())] : any_peer_address(c);
+    transport_address relayed = world_.addresses.ipv4.with_port(world_.addresses.port_min);
+    for (const auto& r : c.relayed)
+        if (r.family == peer.family) relayed = r;
+    const auto type = static_cast<std::uint8_t>(one_in(8) ? choose_->below(128) : peer.is_ipv4() ? 3 : 1);
+    world_.icmp(relayed, peer, type, static_cast<std::uint8_t>(choose_->below(16)),
+                static_cast<std::uint32_t>(choose_->below(1500)));
+}
+
 /// Slowly as a rule, so that what was granted is used; and now and then past everything that expires.
 void relay_script::pass_time() {
     static constexpr std::chrono::milliseconds spans[] = {0ms,  1ms,   1ms,   5ms,   5ms,   20ms,  20ms,  20ms,
@@ -455,7 +464,7 @@ std::uint64_t relay_script::successes() const {
     const auto& c = world_.counters();
     std::uint64_t sum = c.relayed[0].packets.value() + c.relayed[1].packets.value();
     for (const auto& row : c.requests) sum += row[static_cast<std::size_t>(request_result::success)].value();
-    return sum;
+    return sum + c.icmp.relayed.value();
 }
 
 blob relay_script::payload() {
@@ -468,8 +477,9 @@ blob relay_script::payload() {
 
 std::string relay_script::report() const {
     static constexpr std::string_view kinds[] = {
-        "channel data", "send indication", "peer data",  "burst",       "allocate",   "refresh", "create permission",
-        "channel bind", "binding",         "retransmit", "bad request", "bad packet", "time",    "circumstances"};
+        "channel data", "send indication", "peer data",         "burst",        "icmp",
+        "allocate",     "refresh",         "create permission", "channel bind", "binding",
+        "retransmit",   "bad request",     "bad packet",        "time",         "circumstances"};
     static_assert(std::size(kinds) == static_cast<std::size_t>(kind::count_));
     const auto& c = world_.counters();
     std::ostringstream out;
@@ -491,6 +501,8 @@ std::string relay_script::report() const {
     by_reason("refused", c.refused);
     by_reason("dropped up", c.dropped[0]);
     by_reason("dropped down", c.dropped[1]);
+    out << "\nICMP: told " << c.icmp.relayed.value();
+    by_reason("ICMP not told", c.icmp.dropped);
     return out.str();
 }
 

@@ -68,6 +68,7 @@ private:
         send_indication,
         peer_data,
         burst,
+        icmp,
         allocate,
         refresh,
         create_permission,
@@ -87,6 +88,7 @@ private:
     void spoil(script_client&, message&);
     void send_bad_packet(script_client&);
     void peer_sends(std::size_t copies);
+    void network_complains();
     void pass_time();
     void change_circumstances();
     [[nodiscard]] script_client& any_client();

@@ -268,7 +268,8 @@ std::vector<packet> world::packets_of(std::vector<incoming>& batch, std::deque<b
     for (const auto& i : batch) {
         const flight& f = i.datagram;
         packet* last = packets.empty() ? nullptr : &packets.back();
-        if (merge_ && last != nullptr && last->via == i.via && last->from == f.from && !f.data.empty()) {
+        if (merge_ && last != nullptr && last->via == i.via && last->from == f.from && !f.data.empty() &&
+            last->traffic_class == f.traffic_class) {
             const std::size_t first = last->stride != 0 ? last->stride : last->data.size();
             if ((!closed || last->stride == 0) && f.data.size() <= first && first > 0 &&
                 last->data.size() + f.data.size() <= 0xffff) {
@@ -280,7 +281,7 @@ std::vector<packet> world::packets_of(std::vector<incoming>& batch, std::deque<b
                 continue;
             }
         }
-        packets.push_back({i.via, f.from, f.data, 0});
+        packets.push_back({i.via, f.from, f.data, 0, f.traffic_class});
         closed = false;
     }
     return packets;
@@ -303,6 +304,15 @@ void world::handle(std::span<const packet> batch) {
     }
     ++steps_;
     check_books(relay_.counters(), tally_);
+}
+
+void world::icmp(const transport_address& relayed, const transport_address& peer, std::uint8_t type, std::uint8_t code,
+                 std::uint32_t mtu) {
+    ++tally_.icmp_errors;
+    relay_.icmp_arrived({socket_of(relayed).value_or(no_socket), peer, type, code, mtu}, now_, out_);
+    carry_out();
+    check_books(relay_.counters(), tally_);
+    settle();
 }
 
 bool world::answer_lookups() {
@@ -374,10 +384,14 @@ void world::leave_relay(const datagram& d) {
 
     if (d.way == direction::control) {
         const auto answer = stun::message_view::parse(whole);
+        const bool told = answer && answer->method() == stun::method::data;
+        if (told) ++tally_.icmp_told;
         const auto row = answer ? counted_as(answer->method()) : request_method::count_;
-        if (row == request_method::count_) throw invariant_violation("an answer that is not well-formed");
-        auto& counted = tally_.answered[static_cast<std::size_t>(row)];
-        ++(answer->cls() == stun::message_class::success_response ? counted.success : counted.error);
+        if (row == request_method::count_ && !told) throw invariant_violation("an answer that is not well-formed");
+        if (!told) {
+            auto& counted = tally_.answered[static_cast<std::size_t>(row)];
+            ++(answer->cls() == stun::message_class::success_response ? counted.success : counted.error);
+        }
     } else {
         auto& t = tally_.relayed[static_cast<std::size_t>(d.way)];
         ++t.packets;
@@ -388,7 +402,7 @@ void world::leave_relay(const datagram& d) {
     }
     if (modelled_ && to_client) model_.left_for_client(from, d.to, whole, d.way, now_);
     if (modelled_ && !to_client) model_.left_for_peer(from, d.to, now_);
-    network_.send({from, d.to, std::move(whole), d.dont_fragment}, now_);
+    network_.send({from, d.to, std::move(whole), d.dont_fragment, d.traffic_class}, now_);
 }
 
 void world::check() {

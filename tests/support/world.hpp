@@ -127,6 +127,9 @@ public:
 
     /// Moves the clock, stopping at every deadline and arrival on the way.
     void pass(std::chrono::milliseconds);
+    /// The network says, in ICMP or ICMPv6, that a datagram from a relayed transport address to `peer` did not arrive.
+    void icmp(const transport_address& relayed, const transport_address& peer, std::uint8_t type, std::uint8_t code,
+              std::uint32_t mtu = 0);
     /// Whatever is due now happens now.
     void settle();
     /// settle(), then time passes until `done` or for `limit`. Returns done().

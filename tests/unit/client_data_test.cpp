@@ -152,11 +152,25 @@ TEST_CASE("RFC 8656 11.4: Data indications without data or peer or with what we 
     ann.allocate();
     permit(ann, bob);
     CHECK_FALSE(ann.hears(data_indication(bob)));
-    CHECK_FALSE(ann.hears(data_indication(bob).with<stun::icmp>({3, 3, 0})));
     CHECK_FALSE(ann.hears(
         test::message(stun::message_class::indication, stun::method::data, {}).with<stun::data>(to_blob("x"))));
     CHECK_FALSE(ann.hears(data_indication(bob).with<stun::data>(to_blob("x")).attribute(0x7001, "what")));
     CHECK_FALSE(ann.hears(test::message(stun::message_class::indication, stun::method::send, {})
                               .with<stun::xor_peer_address>(bob)
                               .with<stun::data>(to_blob("x"))));
+}
+
+TEST_CASE("RFC 8656 11.6: what ICMP says of a permitted peer is told the application") {
+    lonely_client ann;
+    ann.allocate();
+    permit(ann, bob);
+    const auto told =
+        as<client::peer_unreachable>(ann.hears(data_indication(bob.with_port(7)).with<stun::icmp>({3, 4, 1280})));
+    REQUIRE(told);
+    CHECK(told->peer == bob.with_port(7));
+    CHECK(std::pair(+told->type, +told->code) == std::pair(3, 4));
+    CHECK(told->mtu == 1280);
+    CHECK_FALSE(ann.hears(data_indication(eve).with<stun::icmp>({3, 3, 0})));
+    CHECK_FALSE(
+        ann.hears(test::message(stun::message_class::indication, stun::method::data, {}).with<stun::icmp>({3, 3, 0})));
 }

@@ -40,6 +40,8 @@ inline admin_numbers some_numbers() {
     n.totals.streams.connections = {0, 13, 14};
     n.totals.streams.handshakes = 15;
     n.totals.streams.closed[static_cast<std::size_t>(turn::reason::handshake_failed)] = 16;
+    relay.icmp.relayed = 21;
+    relay.icmp.dropped[static_cast<std::size_t>(turn::reason::no_permission)] = 22;
     relay.refused[static_cast<std::size_t>(turn::reason::bad_password)] = 17;
     relay.requests[1] = {7, 8, 9};
     n.totals.ports_in_use = 6;

@@ -36,8 +36,9 @@ turn::relay_totals numbered_relay(std::uint64_t from) {
     for (auto& over : t.relayed_addresses)
         for (auto& n : over) n = next();
     for (auto* n : {&t.absorbed, &t.pending, &t.allocations, &t.permissions, &t.channels, &t.allocations_created,
-                    &t.allocations_ended})
+                    &t.allocations_ended, &t.icmp.received, &t.icmp.relayed})
         *n = next();
+    for (auto& n : t.icmp.dropped) n = next();
     return t;
 }
 
@@ -85,6 +86,10 @@ void check_books(const json& shown, const turn::relay_totals& relay, const turn:
     CHECK(shown["allocations-ended"] == relay.allocations_ended);
     CHECK(shown["absorbed"] == relay.absorbed);
     CHECK(shown["pending"] == relay.pending);
+    CHECK(shown["icmp"]["received"] == relay.icmp.received);
+    CHECK(shown["icmp"]["relayed"] == relay.icmp.relayed);
+    CHECK(shown["icmp"]["dropped"]["no-permission"] ==
+          relay.icmp.dropped[static_cast<std::size_t>(turn::reason::no_permission)]);
     CHECK(shown["from-clients"]["packets"] == relay.from_clients.packets);
     CHECK(shown["from-peers"]["bytes"] == relay.from_peers.bytes);
     CHECK(shown["relayed"]["up"]["packets"] == relay.relayed[0].packets);

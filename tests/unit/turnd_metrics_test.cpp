@@ -120,6 +120,9 @@ TEST_CASE("turnd: the metrics have the names and labels of the contract, with th
     CHECK(value("turnd_dropped_packets_total{direction=\"up\",reason=\"send-refused\"}") == 2);
     CHECK(value("turnd_dropped_packets_total{direction=\"down\",reason=\"slow-reader\"}") == 6);
     CHECK(value("turnd_dropped_packets_total{direction=\"control\",reason=\"socket-buffer-full\"}") == 1);
+    CHECK(value("turnd_icmp_errors_total{result=\"relayed\"}") == 21);
+    CHECK(value("turnd_icmp_errors_total{result=\"no-permission\"}") == 22);
+    CHECK(value("turnd_icmp_errors_total{result=\"icmp-type\"}") == 0);
     CHECK(value("turnd_requests_total{method=\"allocate\",result=\"challenged\"}") == 8);
     CHECK(value("turnd_refused_total{reason=\"bad-password\"}") == 17);
     CHECK(value("turnd_refused_total{reason=\"expired\"}") == 0); // there from the start: a rate needs two points

@@ -70,6 +70,7 @@ std::vector<row> table(const room& files) {
         {"stale-nonce", {"--stale-nonce=1h"}, {"--stale-nonce=10m"}, "3600s", "600s"},
         one("relay-address", "192.0.2.1", "192.0.2.1=198.51.100.1"),
         one("relay-ports", "5000-6000", "5000-7000"),
+        one("traffic-class", "best-effort", "copy"),
         one("peer-policy", "public", "allow-list"),
         one("allow-peer", "10.0.0.0/8", "10.0.0.0/9"),
         one("deny-peer", "10.0.0.0/8", "10.0.0.0/9"),

@@ -171,6 +171,7 @@ stale-nonce = "10m"
 [relay]
 addresses = [{ bind = "10.0.0.5", advertised = "192.0.2.1" }]
 ports = "24000-29999"
+traffic-class = "copy"
 [limits]
 allocations-total = 11
 allocations-per-user = 12
@@ -195,6 +196,7 @@ deny = ["10.1.0.0/16"]
     CHECK(o.realm == "example.org");
     CHECK(o.threads == 3);
     CHECK(o.io.kind == turn::net::backend::sockets);
+    CHECK(o.io.traffic_class);
     REQUIRE(o.listeners.size() == 4);
     const auto listener = [&](std::size_t i, turn::transport protocol, std::string_view at, std::string_view realm) {
         CAPTURE(i);

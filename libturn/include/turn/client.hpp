@@ -72,14 +72,23 @@ public:
     struct peer_data {
         transport_address from;
         bytes data;
-    };              ///< borrows the packet given to handle()
+    }; ///< borrows the packet given to handle()
+    /// The network could not deliver what we sent to a peer: RFC 8656, 11.6. ICMP's numbers, or ICMPv6's where the peer
+    /// is of IPv6. Anybody on the way may forge it: a hint.
+    struct peer_unreachable {
+        transport_address peer; ///< port 0: the server does not know it
+        std::uint8_t type;
+        std::uint8_t code;
+        std::uint32_t mtu; ///< of the next hop, when the datagram was too big for it; else 0
+    };
     struct failed { ///< a transaction that ended badly
         stun::method method;
         std::uint16_t code;      ///< ERROR-CODE; 0: no answer came
         std::string_view phrase; ///< borrows the packet
         stun::transaction_id id{};
     };
-    using event = std::variant<mapped, allocated, refreshed, permitted, channel_bound, peer_data, failed>;
+    using event =
+        std::variant<mapped, allocated, refreshed, permitted, channel_bound, peer_data, peer_unreachable, failed>;
 
     static constexpr std::size_t max_transactions = 16;      ///< in flight
     static constexpr std::size_t max_peers_per_request = 40; ///< in one permit()

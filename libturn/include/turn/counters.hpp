@@ -39,6 +39,7 @@ enum class request_method : std::uint8_t { binding, allocate, refresh, create_pe
 /// A relay's books. Conservation, exactly, after every call of the relay:
 ///   from_clients.packets = relayed[up].packets + Σ dropped[up] + Σ requests + absorbed + pending
 ///   from_peers.packets   = relayed[down].packets + Σ dropped[down]
+///   icmp.received        = icmp.relayed + Σ icmp.dropped
 /// `requests` counts answers by method and result; a packet that waits for a credential look-up is `pending`,
 /// a Binding indication is `absorbed`.
 template <class Number>
@@ -59,6 +60,13 @@ struct relay_books {
     std::array<std::array<Number, static_cast<std::size_t>(request_result::count_)>, transport_count> allocates{};
     Number absorbed{};
     Number pending{};
+    /// ICMP errors about what clients sent to peers, and those of them that clients were told of. RFC 8656, 11.5.
+    struct icmp_errors {
+        Number received{};
+        Number relayed{};
+        std::array<Number, reason_count> dropped{};
+    };
+    icmp_errors icmp{};
     // What is alive now.
     Number allocations{};
     std::array<Number, transport_count> allocations_over{}; ///< by transport of the client; their sum is `allocations`

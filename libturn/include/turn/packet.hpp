@@ -64,6 +64,7 @@ struct packet {
     transport_address from{};
     bytes data{};
     std::uint16_t stride = 0;
+    std::uint8_t traffic_class = 0; ///< DSCP and ECN of its IP header; 0 where nobody looked
 
     [[nodiscard]] std::size_t segments() const noexcept {
         return stride == 0 || data.size() <= stride ? 1 : (data.size() + stride - 1) / stride;
@@ -73,6 +74,15 @@ struct packet {
         const std::size_t begin = i * stride;
         return data.subspan(begin, data.size() - begin < stride ? data.size() - begin : stride);
     }
+};
+
+/// What the network said of a datagram that left through a relay socket: an ICMP error for IPv4, ICMPv6 for IPv6.
+struct icmp_error {
+    socket_id via{};
+    transport_address peer{}; ///< where that datagram was to go; port 0: not known
+    std::uint8_t type = 0;
+    std::uint8_t code = 0;
+    std::uint32_t mtu = 0; ///< of the next hop, when that datagram was too big for it
 };
 
 /// Where a datagram belongs in the books.
@@ -92,7 +102,8 @@ struct datagram {
     bytes body{};
     std::uint8_t pad = 0; ///< 0…3 zero bytes behind the body (RFC 8489, 14; RFC 8656, 12.5)
     direction way = direction::control;
-    bool dont_fragment = false; ///< set DF on this one (RFC 8656, 14)
+    bool dont_fragment = false;     ///< set DF on this one (RFC 8656, 14)
+    std::uint8_t traffic_class = 0; ///< DSCP and ECN to leave with; 0: best effort, Not-ECT
 
     [[nodiscard]] std::size_t size() const noexcept { return head.size() + body.size() + pad; }
 };

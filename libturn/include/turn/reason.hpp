@@ -63,6 +63,7 @@ enum class reason : std::uint8_t {
     too_big,              ///< larger than a datagram, or than the path takes with DF set
     send_refused,         ///< the kernel refused to send (unreachable, port 0, not permitted)
     receive_truncated,    ///< larger than the receive buffer
+    icmp_type,            ///< an ICMP error of a type that clients are not told of
 
     // Stream connections (TCP, TLS)
     connections_full,       ///< as many connections without an allocation as there may be

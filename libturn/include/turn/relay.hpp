@@ -144,6 +144,10 @@ public:
     /// batch.size().
     void handle(std::span<const packet> batch, batch_cursor& at, time_point now, outbox& out) noexcept;
 
+    /// An ICMP error about a datagram that an allocation has sent: its client is told if it may send there. RFC 8656,
+    /// 11.5. Needs out.has_room().
+    void icmp_arrived(const icmp_error&, time_point now, outbox& out) noexcept;
+
     /// Answer to credential_wanted. An unknown or outdated ticket does nothing. Needs out.has_room().
     void credential_found(ticket_id, const credential_answer&, time_point now, outbox&) noexcept;
     /// Ends what expired by `now`, as far as `out` has room. Call no later than next_deadline().

@@ -99,6 +99,8 @@ std::string_view name(reason r) noexcept {
         return "send-refused";
     case reason::receive_truncated:
         return "receive-truncated";
+    case reason::icmp_type:
+        return "icmp-type";
     case reason::connections_full:
         return "connections-full";
     case reason::connections_per_source:

@@ -52,6 +52,7 @@ coalescer::placement coalescer::add(std::span<const datagram> batch, std::uint32
     t.first = t.last = index;
     t.bytes = t.segment = size;
     t.count = 1;
+    t.traffic_class = d.traffic_class;
     t.open = size <= largest_segment && !d.dont_fragment;
     latest = static_cast<std::uint16_t>(size_);
     return {static_cast<std::uint32_t>(size_++), true};
@@ -66,8 +67,8 @@ std::uint16_t& coalescer::latest_of_pair(std::span<const datagram> batch, const 
 }
 
 bool coalescer::joins(const train& t, const datagram& d) const noexcept {
-    return t.open && !d.dont_fragment && d.size() > 0 && d.size() <= t.segment && t.count < most_segments_ &&
-           t.bytes + d.size() <= largest_payload;
+    return t.open && !d.dont_fragment && d.traffic_class == t.traffic_class && d.size() > 0 && d.size() <= t.segment &&
+           t.count < most_segments_ && t.bytes + d.size() <= largest_payload;
 }
 
 } // namespace turn::net

@@ -10,7 +10,8 @@
 
 namespace turn::net {
 
-/// Datagrams of one socket for one destination, in order: all of `segment` bytes, the last may be shorter.
+/// Datagrams of one socket for one destination and of one traffic class, in order: all of `segment` bytes, the last may
+/// be shorter.
 struct train {
     static constexpr std::uint32_t none = 0xffffffffU;
 
@@ -20,6 +21,7 @@ struct train {
     std::uint32_t bytes = 0;
     std::uint32_t segment = 0;
     std::uint32_t count = 0;
+    std::uint8_t traffic_class = 0;
     bool open = false; ///< another datagram may join
 };
 

@@ -76,6 +76,10 @@ receive_slots::arrival receive_slots::operator[](std::size_t index) const noexce
             a.stride = static_cast<std::uint16_t>(value_of<int>(*c));
         else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL)
             a.drops = value_of<std::uint32_t>(*c);
+        else if (c->cmsg_level == SOL_IP && c->cmsg_type == IP_TOS)
+            a.traffic_class = value_of<std::uint8_t>(*c);
+        else if (c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_TCLASS)
+            a.traffic_class = static_cast<std::uint8_t>(value_of<int>(*c));
     }
     return a;
 }

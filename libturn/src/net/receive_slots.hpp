@@ -41,6 +41,7 @@ public:
         transport_address from{};
         bytes data{};
         std::uint16_t stride = 0;           ///< of a train merged by GRO; 0: a single datagram
+        std::uint8_t traffic_class = 0;     ///< IP_TOS or IPV6_TCLASS, when the kernel says it
         bool truncated = false;             ///< it was longer than a slot
         std::optional<std::uint32_t> drops; ///< SO_RXQ_OVFL: the socket's drop count
     };
@@ -49,7 +50,7 @@ public:
 
 private:
     struct alignas(cmsghdr) control {
-        // UDP_GRO and SO_RXQ_OVFL, and some room for what an adopted socket had switched on before.
+        // UDP_GRO, SO_RXQ_OVFL and the traffic class, and some room for what an adopted socket had switched on before.
         std::byte data[128];
     };
     struct unmapper {

@@ -81,19 +81,28 @@ void transmitter::write_message(const pending& work, std::uint32_t train_index) 
         vectors_ += gather(work.batch[i], &vectors_storage_[vectors_]);
     h.msg_iovlen = vectors_ - static_cast<std::size_t>(h.msg_iov - vectors_storage_.data());
 
-    if (t.count == 1) {
-        h.msg_control = nullptr;
-        h.msg_controllen = 0;
-        return;
-    }
-    h.msg_control = &segment_sizes_[m];
-    h.msg_controllen = sizeof segment_sizes_[m].control;
-    cmsghdr* const c = CMSG_FIRSTHDR(&h);
-    c->cmsg_level = SOL_UDP;
-    c->cmsg_type = UDP_SEGMENT;
-    c->cmsg_len = CMSG_LEN(sizeof(std::uint16_t));
-    const auto segment = static_cast<std::uint16_t>(t.segment);
-    std::memcpy(CMSG_DATA(c), &segment, sizeof segment);
+    h.msg_control = nullptr;
+    h.msg_controllen = 0;
+    if (t.count > 1) add_control(h, controls_[m], SOL_UDP, UDP_SEGMENT, static_cast<std::uint16_t>(t.segment));
+    if (t.traffic_class != 0) add_traffic_class(h, controls_[m], work.batch[t.first]);
+}
+
+template <class Value>
+void transmitter::add_control(msghdr& h, control_data& room, int level, int type, Value value) noexcept {
+    cmsghdr header{};
+    header.cmsg_level = level;
+    header.cmsg_type = type;
+    header.cmsg_len = CMSG_LEN(sizeof value);
+    std::byte* const at = room.bytes.data() + h.msg_controllen;
+    std::memcpy(at, &header, sizeof header);
+    std::memcpy(at + CMSG_LEN(0), &value, sizeof value);
+    h.msg_control = room.bytes.data();
+    h.msg_controllen += CMSG_SPACE(sizeof value);
+}
+
+void transmitter::add_traffic_class(msghdr& h, control_data& room, const datagram& d) noexcept {
+    const bool v4 = d.to.is_ipv4();
+    add_control(h, room, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_TOS : IPV6_TCLASS, static_cast<int>(d.traffic_class));
 }
 
 void transmitter::flush(const pending& work) noexcept {
@@ -150,6 +159,8 @@ int transmitter::send_alone(const udp_socket& socket, const datagram& d) noexcep
     message.msg_namelen = to_socket_address(d.to, name);
     message.msg_iov = parts.data();
     message.msg_iovlen = gather(d, parts.data());
+    control_data control;
+    if (d.traffic_class != 0) add_traffic_class(message, control, d);
     const int error = send_message(socket, message);
     return error == 0 ? 0 : send_again(socket, message, error);
 }

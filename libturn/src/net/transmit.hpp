@@ -30,8 +30,9 @@ private:
     static constexpr std::size_t most_messages = coalescer::most_datagrams;
     static constexpr std::size_t vectors_a_datagram = 3; // head, body, pad
 
-    struct alignas(cmsghdr) segment_size {
-        std::array<std::byte, CMSG_SPACE(sizeof(std::uint16_t))> control;
+    /// Room for a segment size and a traffic class.
+    struct alignas(cmsghdr) control_data {
+        std::array<std::byte, CMSG_SPACE(sizeof(std::uint16_t)) + CMSG_SPACE(sizeof(int))> bytes;
     };
     struct pending {
         udp_socket& socket;
@@ -39,6 +40,9 @@ private:
         const coalescer& trains;
     };
 
+    template <class Value>
+    static void add_control(msghdr& h, control_data& room, int level, int type, Value value) noexcept;
+    static void add_traffic_class(msghdr& h, control_data& room, const datagram& d) noexcept;
     void write_message(const pending& work, std::uint32_t train_index) noexcept;
     void flush(const pending& work) noexcept;
     void retry(const pending& work, std::size_t message, int error) noexcept;
@@ -58,7 +62,7 @@ private:
     std::array<mmsghdr, most_messages> headers_{};
     std::array<std::uint32_t, most_messages> train_of_{};
     std::array<socket_address, most_messages> names_{};
-    std::array<segment_size, most_messages> segment_sizes_{};
+    std::array<control_data, most_messages> controls_{};
     std::array<iovec, most_messages * vectors_a_datagram> vectors_storage_{};
 };
 

@@ -26,6 +26,22 @@ bool set_buffer(int descriptor, int option, int forced, int asked, socket_role r
            set_option(descriptor, SOL_SOCKET, option, size);
 }
 
+bool allow_fragments(int descriptor, address_family family) noexcept {
+    return family == address_family::ipv4 ? set_option(descriptor, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT)
+                                          : set_option(descriptor, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
+}
+
+bool report_traffic_class(int descriptor, address_family family) noexcept {
+    return family == address_family::ipv4 ? set_option(descriptor, IPPROTO_IP, IP_RECVTOS, 1)
+                                          : set_option(descriptor, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
+}
+
+/// ICMP errors are queued on the socket: RFC 8656, 11.5.
+bool report_errors(int descriptor, address_family family) noexcept {
+    return family == address_family::ipv4 ? set_option(descriptor, IPPROTO_IP, IP_RECVERR, 1)
+                                          : set_option(descriptor, IPPROTO_IPV6, IPV6_RECVERR, 1);
+}
+
 } // namespace
 
 result<file_descriptor> open_udp_socket(const transport_address& local, const socket_options& options) noexcept {
@@ -55,33 +71,27 @@ result<void> tame_descriptor(int descriptor) noexcept {
 }
 
 result<void> configure_udp_socket(int descriptor, address_family family, const socket_options& options,
-                                  bool gro) noexcept {
+                                  const receive_reports& reports) noexcept {
     if (!set_buffer(descriptor, SO_RCVBUF, SO_RCVBUFFORCE, options.receive_buffer, options.role)) return errc::io;
     if (!set_buffer(descriptor, SO_SNDBUF, SO_SNDBUFFORCE, options.send_buffer, options.role)) return errc::io;
 
     // Linux sets DF unless told otherwise; RFC 8656, 14 assumes it unset.
-    if (!set_dont_fragment(descriptor, family, false)) return errc::io;
+    if (!allow_fragments(descriptor, family)) return errc::io;
     if (!set_option(descriptor, SOL_SOCKET, SO_RXQ_OVFL, 1)) return errc::io;
-    if (gro && !set_option(descriptor, SOL_UDP, UDP_GRO, 1)) return errc::io;
+    if (reports.gro && !set_option(descriptor, SOL_UDP, UDP_GRO, 1)) return errc::io;
+    if (reports.traffic_class && !report_traffic_class(descriptor, family)) return errc::io;
+    // Not at a listener: nobody is told of ICMP about clients, and there one client's errors would meet another's
+    // sends.
+    if (options.role == socket_role::relay && !report_errors(descriptor, family)) return errc::io;
     return {};
 }
 
 bool set_dont_fragment(int descriptor, address_family family, bool on) noexcept {
-    // PROBE, not DO: what the kernel believes about the path must not refuse what the client wants to find out.
+    // PROBE, not DO: what the kernel believes about the path must not refuse what the client wants to find out. And
+    // OMIT afterwards, not DONT: both leave DF unset, but with DONT the answer "fragmentation needed" is thrown away.
     if (family == address_family::ipv4)
-        return set_option(descriptor, IPPROTO_IP, IP_MTU_DISCOVER, on ? IP_PMTUDISC_PROBE : IP_PMTUDISC_DONT);
+        return set_option(descriptor, IPPROTO_IP, IP_MTU_DISCOVER, on ? IP_PMTUDISC_PROBE : IP_PMTUDISC_OMIT);
     return set_option(descriptor, IPPROTO_IPV6, IPV6_MTU_DISCOVER, on ? IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_DONT);
-}
-
-void drain_errors(int descriptor) noexcept {
-    constexpr int most_errors = 1024; // a bound, far above what a receive buffer's worth of them can be in practice
-    for (int i = 0; i < most_errors; ++i) {
-        msghdr nothing{};
-        if (::recvmsg(descriptor, &nothing, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) break;
-    }
-    int pending = 0;
-    socklen_t size = sizeof pending;
-    ::getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &pending, &size); // reading clears it
 }
 
 std::uint32_t kernel_drop_count(int descriptor) noexcept {

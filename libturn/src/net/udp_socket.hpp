@@ -37,16 +37,19 @@ result<file_descriptor> open_udp_socket(const transport_address& local, const so
 /// Makes a socket that somebody else opened as open_udp_socket() does: non-blocking, closed on exec. Errors: io.
 result<void> tame_descriptor(int descriptor) noexcept;
 
-/// Everything that may also be set on a bound socket: buffers, fragmentation, drop reports, GRO if `gro`.
-/// Errors: io, with the cause in errno.
+/// What the kernel tells beside each packet.
+struct receive_reports {
+    bool gro = false;           ///< merged trains and their stride
+    bool traffic_class = false; ///< DSCP and ECN
+};
+
+/// Everything that may also be set on a bound socket: buffers, fragmentation, drop reports, ICMP errors at a relay
+/// socket, and these reports. Errors: io, with the cause in errno.
 result<void> configure_udp_socket(int descriptor, address_family family, const socket_options& options,
-                                  bool gro) noexcept;
+                                  const receive_reports& reports) noexcept;
 
 /// Whether datagrams leave with DF set (IPv4) or unfragmented (IPv6) from now on: RFC 8656, 14.
 bool set_dont_fragment(int descriptor, address_family family, bool on) noexcept;
-
-/// Takes every pending error off the socket, so that it neither fails the next call nor keeps epoll ready.
-void drain_errors(int descriptor) noexcept;
 
 /// How many datagrams the kernel dropped on this socket since it exists, modulo 2^32; 0 when it does not say.
 std::uint32_t kernel_drop_count(int descriptor) noexcept;

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <new>
 
+#include "net/error_queue.hpp"
 #include "net/probe.hpp"
 
 namespace turn::net {
@@ -17,6 +18,9 @@ constexpr std::uint32_t relay_turn = 16;
 /// Datagrams between the one that is sorted in and the one whose socket is fetched.
 constexpr std::uint32_t fetched_ahead = 8;
 
+/// That one receive() takes off all sockets.
+constexpr std::size_t most_icmp_errors = 256;
+
 /// In epoll's data instead of a socket's id: somebody else's descriptor.
 constexpr std::uint32_t not_a_socket = 0xffffffffU;
 
@@ -28,10 +32,11 @@ std::size_t index(socket_id id) noexcept {
 
 udp_sockets::udp_sockets(const packet_io_options& options, const abilities& kernel, file_descriptor epoll,
                          std::size_t slot_size)
-    : kernel_(kernel), epoll_(std::move(epoll)), slots_(std::max<std::size_t>(options.batch, 1), slot_size),
-      ready_(std::max<std::size_t>(options.batch, 1)), trains_(kernel.gso ? kernel.max_segments : 1),
-      transmitter_(books_) {
+    : kernel_(kernel), reports_{kernel.gro, options.traffic_class}, epoll_(std::move(epoll)),
+      slots_(std::max<std::size_t>(options.batch, 1), slot_size), ready_(std::max<std::size_t>(options.batch, 1)),
+      trains_(kernel.gso ? kernel.max_segments : 1), transmitter_(books_) {
     received_.reserve(ready_.size());
+    icmp_errors_.reserve(most_icmp_errors);
     senders_.reserve(coalescer::most_datagrams);
 }
 
@@ -56,8 +61,7 @@ result<socket_id> udp_sockets::adopt(int number, const socket_options& options) 
 
 result<socket_id> udp_sockets::watch(file_descriptor opened, const transport_address& local, std::uint32_t drops,
                                      const socket_options& options) {
-    if (const auto ok = configure_udp_socket(opened.number(), local.family, options, kernel_.gro); !ok)
-        return ok.error();
+    if (const auto ok = configure_udp_socket(opened.number(), local.family, options, reports_); !ok) return ok.error();
 
     const bool reuse = !free_ids_.empty();
     const auto id = reuse ? free_ids_.back() : socket_id{static_cast<std::uint32_t>(sockets_.size())};
@@ -133,6 +137,7 @@ std::span<const packet> udp_sockets::receive() {
     free_ids_.insert(free_ids_.end(), resting_ids_.begin(), resting_ids_.end());
     resting_ids_.clear();
     received_.clear();
+    icmp_errors_.clear();
     slots_.clear();
 
     // A socket that brought all it was asked for may have more: then epoll is asked again.
@@ -176,7 +181,12 @@ bool udp_sockets::take_turn(const epoll_event& event) noexcept {
     const socket_id id{event.data.u32};
     udp_socket* const socket = find(id);
     if (socket == nullptr) return false; // closed since epoll said so
-    if ((event.events & EPOLLERR) != 0) drain_errors(socket->handle.number());
+    if ((event.events & EPOLLERR) != 0) {
+        if (socket->listens())
+            drain_errors(socket->handle.number());
+        else
+            take_icmp_errors(socket->handle.number(), id, socket->local.family, icmp_errors_);
+    }
 
     // Asked again at once: it is worth a longer call.
     if (socket->last_full + 1 == round_) socket->expected = std::min(socket->expected * 4, socket->most_expected);
@@ -200,7 +210,7 @@ void udp_sockets::deliver(socket_id id, udp_socket& socket, const receive_slots:
         ++books_.receive_truncated;
         return;
     }
-    const packet& p = received_.emplace_back(packet{id, a.from, a.data, a.stride});
+    const packet& p = received_.emplace_back(packet{id, a.from, a.data, a.stride, a.traffic_class});
     books_.received_packets.add(p.segments());
     books_.received_bytes.add(p.data.size());
 }

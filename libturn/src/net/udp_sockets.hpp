@@ -29,6 +29,7 @@ public:
     [[nodiscard]] int descriptor(socket_id id) const override;
 
     std::span<const packet> receive() override;
+    [[nodiscard]] std::span<const icmp_error> icmp_errors() const override { return icmp_errors_; }
     awake wait(std::chrono::milliseconds patience) override;
     result<void> also_watch(int descriptor) override;
     void send(std::span<const datagram> datagrams) override;
@@ -55,6 +56,7 @@ private:
     [[nodiscard]] bool may_leave(const datagram& d) noexcept;
 
     abilities kernel_;
+    receive_reports reports_;
     net_counters books_;
     file_descriptor epoll_;
 
@@ -64,7 +66,8 @@ private:
 
     receive_slots slots_;
     std::vector<packet> received_;
-    std::vector<epoll_event> ready_; ///< what epoll said; [next_ready_, ready_count_) is still to be served
+    std::vector<icmp_error> icmp_errors_; ///< never grows: what does not fit waits on its socket
+    std::vector<epoll_event> ready_;      ///< what epoll said; [next_ready_, ready_count_) is still to be served
     std::size_t next_ready_ = 0;
     std::size_t ready_count_ = 0;
     std::uint32_t round_ = 1;   ///< counts the questions to epoll

@@ -17,6 +17,11 @@ struct wishes {
     std::optional<std::chrono::seconds> lifetime{};
 };
 
+/// As drafts of RFC 8656 numbered it, and coturn's clients of 4.6 still do.
+struct additional_address_family_of_drafts : stun::additional_address_family {
+    static constexpr std::uint16_t type = 0x8032;
+};
+
 /// The attribute when present and good, nothing when absent; anything else is remembered in `bad`.
 template <class A>
 std::optional<typename A::value_type> optional_attribute(const stun::message_view& m, bool& bad) {
@@ -33,7 +38,8 @@ outcome read_wishes(const stun::message_view& m, wishes& w) {
     bool bad = false;
     const auto even_port = optional_attribute<stun::even_port>(m, bad);
     const auto family = optional_attribute<stun::requested_address_family>(m, bad);
-    const auto additional = optional_attribute<stun::additional_address_family>(m, bad);
+    auto additional = optional_attribute<stun::additional_address_family>(m, bad);
+    if (!additional) additional = optional_attribute<additional_address_family_of_drafts>(m, bad);
     w.token = optional_attribute<stun::reservation_token>(m, bad);
     w.lifetime = optional_attribute<stun::lifetime>(m, bad);
     if (bad) return bad_request(reason::bad_attribute);
@@ -51,6 +57,12 @@ outcome read_wishes(const stun::message_view& m, wishes& w) {
     w.additional_ipv6 = additional.has_value();
     if (even_port) w.port = even_port->reserve_next ? port_wish::even_and_reserve_next : port_wish::even;
     return success;
+}
+
+/// RFC 8656, 3.7: no socket tells us of the DF bit of what it received, so we cannot keep it from IPv4 to IPv6.
+bool loses_dont_fragment(const request& r, const wishes& w) noexcept {
+    const bool to_ipv6 = w.family == address_family::ipv6 || w.additional_ipv6;
+    return to_ipv6 && r.tuple.client.is_ipv4() && !is_stream(r.tuple.via) && r.message.has<stun::dont_fragment>();
 }
 
 /// The success response of an allocation, the first time and for each retransmission of the request.
@@ -151,6 +163,10 @@ outcome relay::state::allocate(request& r, reply& content, outbox& out) {
     }
     wishes w;
     if (const outcome o = read_wishes(r.message, w); o.code != 0) return o;
+    if (loses_dont_fragment(r, w)) {
+        content.unknown.types[content.unknown.count++] = stun::dont_fragment::type;
+        return {.code = 420, .why = reason::unknown_attribute};
+    }
     if (draining_) return insufficient_capacity(reason::draining);
 
     const std::string_view realm = listeners_[r.listener].realm;

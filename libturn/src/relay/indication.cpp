@@ -1,5 +1,7 @@
 /// Send and Data indications: RFC 8656, 11. A hot path: some clients never bind a channel.
 
+#include <cassert>
+
 #include "relay/judge_peer.hpp"
 #include "relay/state.hpp"
 #include "turn/channel_data.hpp"
@@ -31,10 +33,32 @@ std::size_t address_size(address_family f) noexcept {
     return f == address_family::ipv6 ? 16 : 4;
 }
 
+/// RFC 8656, 13 to 15: from datagram to datagram DONT-FRAGMENT counts where both are of IPv4, from a stream always.
+bool heeds_dont_fragment(const allocation& a, const transport_address& peer) noexcept {
+    return is_stream(a.client.via) || (a.client.client.is_ipv4() && peer.is_ipv4());
+}
+
+// ICMP's numbers (RFC 792) and ICMPv6's (RFC 4443).
+constexpr std::uint8_t unreachable = 3, fragmentation_needed = 4, time_exceeded = 11;
+constexpr std::uint8_t unreachable_6 = 1, packet_too_big_6 = 2, time_exceeded_6 = 3;
+
+bool is_told(const icmp_error& e) noexcept {
+    if (e.peer.is_ipv4()) return e.type == unreachable || e.type == time_exceeded;
+    return e.type == unreachable_6 || e.type == packet_too_big_6 || e.type == time_exceeded_6;
+}
+
+/// RFC 8656, 18.13: zero for everything that has no MTU.
+std::uint32_t error_data(const icmp_error& e) noexcept {
+    const bool too_big =
+        e.peer.is_ipv4() ? e.type == unreachable && e.code == fragmentation_needed : e.type == packet_too_big_6;
+    return too_big ? e.mtu : 0;
+}
+
 } // namespace
 
 /// RFC 8656, 11.2.
-void relay::state::send_indication(const stun::message_view& message, slot s, time_point now, outbox& out) {
+void relay::state::send_indication(const packet& p, const stun::message_view& message, slot s, time_point now,
+                                   outbox& out) {
     if (s == request::no_slot) return drop(direction::up, reason::no_allocation);
     if (message.unknown_required({}) != 0) return drop(s, direction::up, reason::unknown_attribute);
 
@@ -59,12 +83,13 @@ void relay::state::send_indication(const stun::message_view& message, slot s, ti
               .to = *peer,
               .body = *data,
               .way = direction::up,
-              .dont_fragment = message.has<stun::dont_fragment>()});
+              .dont_fragment = message.has<stun::dont_fragment>() && heeds_dont_fragment(a, *peer),
+              .traffic_class = p.traffic_class});
 }
 
 /// RFC 8656, 11.3. Everything but the value of DATA is written into scratch; the value stays where it arrived.
-void relay::state::data_indication(allocation& a, const transport_address& peer, bytes data, time_point now,
-                                   outbox& out) {
+void relay::state::data_indication(allocation& a, const packet& from_peer, bytes data, time_point now, outbox& out) {
+    const transport_address& peer = from_peer.from;
     const std::size_t ip_size = address_size(peer.family);
     const std::size_t peer_attribute = 4 + 4 + ip_size;
     const std::size_t head_size = stun::header_size + peer_attribute + 4;
@@ -98,7 +123,45 @@ void relay::state::data_indication(allocation& a, const transport_address& peer,
               .head = head,
               .body = data,
               .pad = static_cast<std::uint8_t>(pad),
-              .way = direction::down});
+              .way = direction::down,
+              .traffic_class = from_peer.traffic_class});
+}
+
+/// RFC 8656, 11.5. Counts against the allocation's bandwidth, as whoever forges ICMP should not get more than others.
+void relay::state::icmp_arrived(const icmp_error& e, time_point now, outbox& out) {
+    ++books_.icmp.received;
+    if (const reason why = why_not_told(e, now); why != reason::none) {
+        ++books_.icmp.dropped[static_cast<std::size_t>(why)];
+        return;
+    }
+    ++books_.icmp.relayed;
+    const allocation& a = allocations_[entry_of(e.via).index];
+    stun::transaction_id id{};
+    writer w(id);
+    w.u32(static_cast<std::uint32_t>(next_indication_ >> 32));
+    w.u32(static_cast<std::uint32_t>(next_indication_++));
+    w.u32(static_cast<std::uint32_t>(a.id));
+
+    constexpr std::size_t largest = stun::header_size + 4 + 20 + 4 + 8;
+    const auto room = out.scratch(largest);
+    stun::message_builder message(room, stun::message_class::indication, stun::method::data, id);
+    message.add<stun::xor_peer_address>(e.peer).add<stun::icmp>({e.type, e.code, error_data(e)});
+    const auto written = message.finish();
+    assert(written);
+    out.return_scratch(room.size() - written->size());
+    out.send({.via = a.client.via, .to = a.client.client, .head = *written});
+}
+
+/// In the order of the section. The peer is where our datagram was to go, never who sent the ICMP packet.
+reason relay::state::why_not_told(const icmp_error& e, time_point now) noexcept {
+    if (!is_told(e)) return reason::icmp_type;
+    const socket_entry socket = entry_of(e.via);
+    if (socket.what != socket_entry::kind::relay) return reason::socket_closed;
+    allocation& a = allocations_[socket.index];
+    const permission* allowed = a.find_permission(e.peer);
+    if (allowed == nullptr || allowed->expires <= now) return reason::no_permission;
+    return bandwidth_.spend(a.bandwidth[static_cast<std::size_t>(direction::down)], 0, now) ? reason::none
+                                                                                            : reason::bandwidth;
 }
 
 } // namespace turn

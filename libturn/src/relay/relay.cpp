@@ -111,7 +111,7 @@ void relay::state::from_client(const packet& p, bytes segment, std::uint32_t lis
                                outbox& out) {
     switch (kind_of(segment)) {
     case kind::channel_data:
-        return channel_data_up(segment, found, now, out);
+        return channel_data_up(p, segment, found, now, out);
     case kind::stun:
         return stun_message(p, segment, listener, found, now, out);
     case kind::neither:
@@ -120,7 +120,7 @@ void relay::state::from_client(const packet& p, bytes segment, std::uint32_t lis
 }
 
 /// RFC 8656, 12.6. A bound channel suffices: no permission is asked for on the way up.
-void relay::state::channel_data_up(bytes segment, slot s, time_point now, outbox& out) {
+void relay::state::channel_data_up(const packet& p, bytes segment, slot s, time_point now, outbox& out) {
     if (s == request::no_slot) return drop(direction::up, reason::no_allocation);
     const auto message = channel_data::parse(segment);
     if (!message) {
@@ -132,7 +132,11 @@ void relay::state::channel_data_up(bytes segment, slot s, time_point now, outbox
     if (message->payload.size() > largest_datagram) return drop(a, direction::up, reason::too_big); // a stream's may be
 
     if (!admit(a, direction::up, message->payload.size(), now)) return;
-    out.send({.via = a.relayed(c->peer.family).id, .to = c->peer, .body = message->payload, .way = direction::up});
+    out.send({.via = a.relayed(c->peer.family).id,
+              .to = c->peer,
+              .body = message->payload,
+              .way = direction::up,
+              .traffic_class = p.traffic_class}); // RFC 8656, 14
 }
 
 void relay::state::stun_message(const packet& p, bytes segment, std::uint32_t listener, slot& found, time_point now,
@@ -145,7 +149,7 @@ void relay::state::stun_message(const packet& p, bytes segment, std::uint32_t li
     using stun::message_class;
     using stun::method;
     const method m = message->method();
-    if (message->cls() == message_class::indication) return indication(*message, found, now, out);
+    if (message->cls() == message_class::indication) return indication(p, *message, found, now, out);
     if (message->cls() != message_class::request) return drop(found, direction::up, reason::unexpected_class);
 
     request r{.message = *message,
@@ -176,11 +180,11 @@ void relay::state::stun_message(const packet& p, bytes segment, std::uint32_t li
 }
 
 /// RFC 8489, 6.3.2: never answered.
-void relay::state::indication(const stun::message_view& message, slot s, time_point now, outbox& out) {
+void relay::state::indication(const packet& p, const stun::message_view& message, slot s, time_point now, outbox& out) {
     switch (message.method()) {
     case stun::method::send:
         if (!options_.relaying) return drop(direction::up, reason::relay_disabled);
-        return send_indication(message, s, now, out);
+        return send_indication(p, message, s, now, out);
     case stun::method::binding:
         if (message.unknown_required({}) != 0) return drop(s, direction::up, reason::unknown_attribute);
         ++books_.absorbed;
@@ -209,7 +213,7 @@ void relay::state::from_peer(const packet& p, bytes segment, const socket_entry&
     if (allowed == nullptr || allowed->expires <= now) return drop(a, direction::down, reason::no_permission);
 
     const channel* c = a.find_channel(p.from);
-    if (c == nullptr || c->expires <= now) return data_indication(a, p.from, segment, now, out);
+    if (c == nullptr || c->expires <= now) return data_indication(a, p, segment, now, out);
 
     const bool stream = is_stream(a.client.via);
     if (!stream && segment.size() + channel_data_header_size > largest_datagram)
@@ -224,7 +228,8 @@ void relay::state::from_peer(const packet& p, bytes segment, const socket_entry&
               .head = head,
               .body = segment,
               .pad = static_cast<std::uint8_t>(stream ? padding_of(segment.size()) : 0), // RFC 8656, 12.5
-              .way = direction::down});
+              .way = direction::down,
+              .traffic_class = p.traffic_class});
 }
 
 relay::relay(relay_options options, relay_services services, const stun::nonce_secret& secret)
@@ -273,6 +278,10 @@ void relay::handle(std::span<const packet> batch, batch_cursor& at, time_point n
             s.handle_segment(p, p.segment(at.segment), s.entry_of(p.via), found, now, out);
         }
     }
+}
+
+void relay::icmp_arrived(const icmp_error& error, time_point now, outbox& out) noexcept {
+    state_->icmp_arrived(error, now, out);
 }
 
 void relay::credential_found(ticket_id ticket, const credential_answer& found, time_point now, outbox& out) noexcept {

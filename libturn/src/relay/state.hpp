@@ -83,9 +83,9 @@ struct relay::state {
     // relay.cpp: demultiplex and forward
     void handle_segment(const packet&, bytes segment, const socket_entry&, slot& found, time_point now, outbox&);
     void from_client(const packet&, bytes segment, std::uint32_t listener, slot& found, time_point now, outbox&);
-    void channel_data_up(bytes segment, slot, time_point now, outbox&);
+    void channel_data_up(const packet&, bytes segment, slot, time_point now, outbox&);
     void stun_message(const packet&, bytes segment, std::uint32_t listener, slot& found, time_point now, outbox&);
-    void indication(const stun::message_view&, slot, time_point now, outbox&);
+    void indication(const packet&, const stun::message_view&, slot, time_point now, outbox&);
     void from_peer(const packet&, bytes segment, const socket_entry&, time_point now, outbox&);
     void drop(direction, reason) noexcept;
     /// Likewise, in the allocation's books, too. `slot` may be no_slot.
@@ -116,9 +116,13 @@ struct relay::state {
     static constexpr std::size_t many_allocations = 2048; ///< fewer live in the cache, and looking ahead only costs
 
     // indication.cpp
-    void send_indication(const stun::message_view&, slot, time_point now, outbox&);
+    void send_indication(const packet&, const stun::message_view&, slot, time_point now, outbox&);
     /// Precondition: out.has_room().
-    void data_indication(allocation&, const transport_address& peer, bytes data, time_point now, outbox&);
+    void data_indication(allocation&, const packet& from_peer, bytes data, time_point now, outbox&);
+
+    /// Precondition: out.has_room().
+    void icmp_arrived(const icmp_error&, time_point now, outbox&);
+    [[nodiscard]] reason why_not_told(const icmp_error&, time_point now) noexcept;
 
     // authenticate.cpp
     void authenticate(request&, outbox&);

@@ -182,6 +182,7 @@ void shard::run() {
         const auto batch = awake.packets ? io_->receive() : std::span<const packet>();
         const auto now = read_clock();
         take_packets(batch, now);
+        if (awake.packets) take_icmp_errors(now);
         if (awake.others || more || batches >= batches_between_looks) {
             look_around(now);
             batches = 0;
@@ -202,6 +203,16 @@ void shard::take_packets(std::span<const packet> batch, time_point now) {
         carry_out(now);
     }
     book_batch(handled() - before, now);
+}
+
+void shard::take_icmp_errors(time_point now) {
+    const auto errors = io_->icmp_errors();
+    if (errors.empty()) return;
+    for (const icmp_error& e : errors) {
+        if (!out_.has_room()) carry_out(now);
+        relay_.icmp_arrived(e, now, out_);
+    }
+    carry_out(now);
 }
 
 void shard::book_batch(std::uint64_t packets, time_point received) noexcept {

@@ -77,6 +77,7 @@ private:
 
     void run();
     void take_packets(std::span<const packet>, time_point now);
+    void take_icmp_errors(time_point now);
     void book_batch(std::uint64_t packets, time_point received) noexcept;
     void look_around(time_point now);
     void take_streams(time_point now);

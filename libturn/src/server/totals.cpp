@@ -36,6 +36,9 @@ void plus(relay_totals& sum, const relay_books<Number>& b) noexcept {
     plus(sum.allocates, b.allocates);
     plus(sum.absorbed, b.absorbed);
     plus(sum.pending, b.pending);
+    plus(sum.icmp.received, b.icmp.received);
+    plus(sum.icmp.relayed, b.icmp.relayed);
+    plus(sum.icmp.dropped, b.icmp.dropped);
     plus(sum.allocations, b.allocations);
     plus(sum.allocations_over, b.allocations_over);
     plus(sum.relayed_addresses, b.relayed_addresses);

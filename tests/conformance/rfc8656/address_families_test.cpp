@@ -94,6 +94,18 @@ TEST_CASE("RFC 8656 7.2: ADDITIONAL-ADDRESS-FAMILY gets one address of each fami
     CHECK(w.events.allocations_created[0].relayed_additional == relayed[1]);
 }
 
+TEST_CASE("turn: ADDITIONAL-ADDRESS-FAMILY is understood under the number that drafts gave it") {
+    world w;
+    auto ann = w.raw("ann");
+    const auto asked = [&](int family) {
+        return ann.ask(ann.allocate_request().attribute(0x8032, octets({family, 0, 0, 0}))); // as coturn's clients do
+    };
+    CHECK(asked(1).code() == 400);
+    const answer dual = asked(2);
+    CHECK(dual.code() == success);
+    CHECK(dual.all<stun::xor_relayed_address>().size() == 2);
+}
+
 TEST_CASE("RFC 8656 7.2: of two families one unsupported succeeds with ADDRESS-ERROR-CODE 440") {
     for (const auto missing : {address_family::ipv4, address_family::ipv6}) {
         world w;

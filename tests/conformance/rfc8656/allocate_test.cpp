@@ -98,6 +98,24 @@ TEST_CASE("RFC 8656 7.2: DONT-FRAGMENT in an Allocate is understood") {
     CHECK(ann.ask(ann.allocate_request().with<stun::dont_fragment>({})).code() == success);
 }
 
+TEST_CASE("RFC 8656 3.7: DONT-FRAGMENT from IPv4 to an IPv6 relay is refused and named") {
+    world w;
+    auto ann = w.raw("ann");
+    const auto refused = [&](message m) {
+        const answer a = ann.ask(m.with<stun::dont_fragment>({}));
+        const auto unknown = a.get<stun::unknown_attributes>();
+        return a.code() == 420 && unknown && unknown->count == 1 && unknown->types[0] == stun::dont_fragment::type;
+    };
+    using family = stun::requested_address_family;
+    CHECK(refused(ann.allocate_request().with<family>(address_family::ipv6)));
+    CHECK(refused(ann.allocate_request().with<stun::additional_address_family>(address_family::ipv6)));
+    CHECK_FALSE(refused(ann.allocate_request().with<family>(address_family::ipv4)));
+    auto six = w.raw("six", {.listener = 1});
+    CHECK(six.ask(six.allocate_request().with<family>(address_family::ipv6).with<stun::dont_fragment>({})).code() ==
+          success);
+    CHECK(w.refused(reason::unknown_attribute) == 2);
+}
+
 TEST_CASE("RFC 8656 7.2: refusals come in the order 400 then 442 then 486 or 508") {
     world w(world_options{.quota = {.total = 100, .per_user = 1}});
     auto first = w.raw("ann");

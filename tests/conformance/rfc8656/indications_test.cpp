@@ -122,6 +122,52 @@ TEST_CASE("RFC 8656 14: DONT-FRAGMENT sets DF on that datagram only") {
     CHECK(s.bob.arrived_dont_fragment == std::vector<bool>{true, false, false});
 }
 
+TEST_CASE("RFC 8656 13: DONT-FRAGMENT is ignored where a datagram comes or goes over IPv6") {
+    world w;
+    auto& four = w.peer();
+    auto& six = w.peer(address_family::ipv6);
+    for (const std::size_t listener : {0U, 1U}) { // of IPv4, of IPv6
+        auto ann = w.raw(listener == 0 ? "ann" : "bea", {.listener = listener});
+        const auto dual = ann.ask(ann.allocate_request().with<stun::additional_address_family>(address_family::ipv6));
+        REQUIRE(dual.all<stun::xor_relayed_address>().size() == 2);
+        REQUIRE(ann.permit({four.address, six.address}).code() == success);
+        for (const peer_actor* peer : {&four, &six})
+            ann.send(ann.indication(stun::method::send)
+                         .with<stun::xor_peer_address>(peer->address)
+                         .with<stun::dont_fragment>({})
+                         .with<stun::data>(to_blob("whole")));
+    }
+    CHECK(four.arrived_dont_fragment == std::vector<bool>{true, false});
+    CHECK(six.arrived_dont_fragment == std::vector<bool>{false, false});
+}
+
+TEST_CASE("RFC 8656 14: DSCP and ECN of a datagram are those of the one it came in") {
+    constexpr std::uint8_t voice = 46 << 2 | 1; // expedited forwarding, ECT(1)
+    story s;
+    std::vector<unsigned> classes;
+    s.w.conditions.lose = [&](const flight& f) {
+        classes.push_back(f.traffic_class);
+        return false;
+    };
+    const auto goes = [&](flight f) {
+        f.traffic_class = voice;
+        s.w.send(std::move(f));
+        s.w.settle();
+        return std::exchange(classes, {});
+    };
+    const transport_address server = s.w.listener().local;
+    auto send = s.ann.indication(stun::method::send)
+                    .with<stun::xor_peer_address>(s.bob.address)
+                    .with<stun::data>(to_blob("hello"));
+    CHECK(goes({s.ann.address(), server, send.raw()}) == std::vector<unsigned>{voice, voice});
+    CHECK(goes({s.bob.address, s.ann.relayed, to_blob("hello")}) == std::vector<unsigned>{voice, voice});
+    REQUIRE(s.ann.bind_channel(0x4000, s.bob).code() == success);
+    CHECK(std::exchange(classes, {}) == std::vector<unsigned>{0, 0}); // a request and its answer
+    CHECK(goes({s.ann.address(), server, channel_data_message(0x4000, to_blob("hello"))}) ==
+          std::vector<unsigned>{voice, voice});
+    CHECK(goes({s.bob.address, s.ann.relayed, to_blob("hello")}) == std::vector<unsigned>{voice, voice});
+}
+
 TEST_CASE("RFC 8656 11.3: a datagram of a permitted peer becomes a Data indication") {
     story s;
     s.bob.send(s.ann.relayed, "hello");
@@ -219,6 +265,107 @@ TEST_CASE("RFC 8656 17: a Data indication from a client goes nowhere") {
                    .with<stun::data>(to_blob("the wrong way")));
     CHECK(s.bob.received.empty());
     CHECK(s.w.dropped(direction::up, reason::unexpected_class) == 1);
+}
+
+TEST_CASE("RFC 8656 11.5: an ICMP error about a permitted peer becomes a Data indication with ICMP") {
+    story s;
+    s.w.icmp(s.ann.relayed, s.bob.address, 3, 3);
+    const auto heard = s.ann.take();
+    REQUIRE(heard.size() == 1);
+    const auto told = stun::message_view::parse(heard[0]);
+    REQUIRE(told);
+    CHECK(told->cls() == stun::message_class::indication);
+    CHECK(told->method() == stun::method::data);
+    CHECK(*told->get<stun::xor_peer_address>() == s.bob.address); // with the port that the datagram went to
+    CHECK_FALSE(told->has<stun::data>());
+    const auto icmp = told->get<stun::icmp>();
+    REQUIRE(icmp);
+    CHECK(std::pair(+icmp->type, +icmp->code) == std::pair(3, 3));
+    CHECK(icmp->error_data == 0);
+}
+
+TEST_CASE("RFC 8656 11.5: ICMP types 3 and 11 and ICMPv6 types 1 to 3 are told and no others") {
+    world w;
+    auto ann = w.raw("ann");
+    auto& four = w.peer();
+    auto& six = w.peer(address_family::ipv6);
+    const auto dual = ann.ask(ann.allocate_request().with<stun::additional_address_family>(address_family::ipv6));
+    REQUIRE(dual.code() == success);
+    const auto relayed = dual.all<stun::xor_relayed_address>();
+    REQUIRE(relayed.size() == 2);
+    REQUIRE(ann.permit({four.address, six.address}).code() == success);
+    const auto told = [&](const transport_address& peer, const transport_address& from) {
+        std::string types;
+        for (int type = 0; type < 128; ++type) {
+            ann.take();
+            w.icmp(from, peer, static_cast<std::uint8_t>(type), 0);
+            if (!ann.received().empty()) types += std::to_string(type) + ' ';
+        }
+        return types;
+    };
+    CHECK(told(four.address, relayed[0]) == "3 11 ");
+    CHECK(told(six.address, relayed[1]) == "1 2 3 ");
+    CHECK(w.counters().icmp.dropped[static_cast<std::size_t>(reason::icmp_type)].value() == 126 + 125);
+}
+
+TEST_CASE("RFC 8656 11.5: ICMP about a peer without permission is dropped whoever sent it") {
+    story s;
+    auto& eve = s.w.peer();
+    s.w.icmp(s.ann.relayed, eve.address, 3, 1);
+    s.w.icmp(s.ann.relayed, s.bob.address.with_port(7), 3, 1); // permissions are for addresses
+    CHECK(s.ann.take().size() == 1);
+    s.w.pass(300s);
+    s.w.icmp(s.ann.relayed, s.bob.address, 3, 1); // the permission has ended
+    CHECK(s.ann.take().empty());
+    CHECK(s.w.counters().icmp.dropped[static_cast<std::size_t>(reason::no_permission)].value() == 2);
+}
+
+TEST_CASE("RFC 8656 11.5: ICMP about a port where no allocation is any more is dropped") {
+    story s;
+    REQUIRE(s.ann.refresh(0s).code() == success);
+    s.w.icmp(s.ann.relayed, s.bob.address, 3, 3);
+    CHECK(s.ann.take().empty());
+    CHECK(s.w.counters().icmp.dropped[static_cast<std::size_t>(reason::socket_closed)].value() == 1);
+}
+
+TEST_CASE("RFC 8656 11.5: ICMP is told by indication also where a channel is bound") {
+    story s;
+    REQUIRE(s.ann.bind_channel(0x4000, s.bob).code() == success);
+    s.w.icmp(s.ann.relayed, s.bob.address, 11, 0);
+    const auto heard = s.ann.take();
+    REQUIRE(heard.size() == 1);
+    CHECK(stun::message_view::parse(heard[0])->get<stun::icmp>()->type == 11);
+}
+
+TEST_CASE("RFC 8656 11.5: ICMP errors count against the bandwidth of the allocation") {
+    story s({.bandwidth_per_allocation = 8'000});
+    for (int i = 0; i < 2000; ++i) s.w.icmp(s.ann.relayed, s.bob.address, 3, 3);
+    CHECK(s.ann.take().size() == 1024); // 64 KiB may come at once, each counting for 64 bytes
+    CHECK(s.w.counters().icmp.dropped[static_cast<std::size_t>(reason::bandwidth)].value() == 976);
+}
+
+TEST_CASE("RFC 8656 18.13: error data is the MTU where something was too big and else zero") {
+    world w;
+    auto ann = w.raw("ann");
+    auto& four = w.peer();
+    auto& six = w.peer(address_family::ipv6);
+    const auto dual = ann.ask(ann.allocate_request().with<stun::additional_address_family>(address_family::ipv6));
+    const auto relayed = dual.all<stun::xor_relayed_address>();
+    REQUIRE(relayed.size() == 2);
+    REQUIRE(ann.permit({four.address, six.address}).code() == success);
+    const auto told = [&](const peer_actor& peer, std::uint8_t type, std::uint8_t code) {
+        ann.take();
+        w.icmp(relayed[peer.address.is_ipv4() ? 0 : 1], peer.address, type, code, 1280);
+        const blob raw = ann.received().at(0);
+        CHECK(to_blob(bytes(raw).last(8).first(2)) == octets({0, 0})); // the reserved bits
+        return stun::message_view::parse(raw)->get<stun::icmp>()->error_data;
+    };
+    CHECK(told(four, 3, 4) == 1280);
+    CHECK(told(four, 3, 1) == 0);
+    CHECK(told(four, 11, 4) == 0);
+    CHECK(told(six, 2, 0) == 1280);
+    CHECK(told(six, 1, 4) == 0);
+    CHECK(told(six, 3, 4) == 0);
 }
 
 } // namespace turn::test

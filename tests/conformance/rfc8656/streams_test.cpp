@@ -117,6 +117,39 @@ TEST_CASE("RFC 8656 12.5: ChannelData and Data indications to a stream are padde
     }
 }
 
+TEST_CASE("RFC 8656 15: from a stream to peers DF is as DONT-FRAGMENT says over IPv6 too, and DSCP and ECN are unset") {
+    story s;
+    REQUIRE(s.it.connected(story::tcp, s.over_tcp));
+    auto both = s.request(stun::method::allocate).with<stun::requested_transport>(17);
+    s.arrives(story::tcp, s.ann, both.with<stun::additional_address_family>(address_family::ipv6).view());
+    const transport_address six = *transport_address::parse("[2a01:5::7]:5000");
+    auto permit = s.request(stun::method::create_permission).with<stun::xor_peer_address>(s.bob);
+    s.arrives(story::tcp, s.ann, permit.with<stun::xor_peer_address>(six).view());
+    for (const transport_address& peer : {s.bob, six})
+        for (const bool whole : {true, false}) {
+            auto m = message(stun::message_class::indication, stun::method::send, {});
+            if (whole) m.with<stun::dont_fragment>({});
+            s.arrives(story::tcp, s.ann, m.with<stun::xor_peer_address>(peer).with<stun::data>(to_blob("x")).view());
+            REQUIRE(s.sent.size() == 1);
+            CHECK(s.sent[0].to == peer);
+            CHECK(s.sent[0].dont_fragment == whole);
+            CHECK(s.sent[0].traffic_class == 0);
+        }
+}
+
+TEST_CASE("RFC 8656 16: ICMP about a peer is told to a client on a stream") {
+    story s;
+    REQUIRE(s.it.connected(story::tcp, s.over_tcp));
+    const auto relayed = s.allocate(story::tcp);
+    auto permit = s.request(stun::method::create_permission);
+    s.arrives(story::tcp, s.ann, permit.with<stun::xor_peer_address>(s.bob).view());
+    s.it.icmp_arrived({*s.addresses.socket_at(relayed), s.bob, 3, 1}, s.now, s.out);
+    s.carry_out();
+    REQUIRE(s.sent.size() == 1);
+    CHECK(s.sent[0].via == story::tcp);
+    CHECK(stun::message_view::parse(s.bodies[0])->get<stun::icmp>()->code == 1);
+}
+
 TEST_CASE("RFC 8656 3: the same client address over UDP and over TCP is two 5-tuples with an allocation each") {
     story s;
     REQUIRE(s.it.connected(story::tcp, s.over_tcp));

@@ -52,9 +52,12 @@ public:
     /// What is ready now, from any socket, up to the back end's batch size; empty when nothing is. Never waits.
     /// The bytes stay valid until the next receive(). A socket whose queue ran dry is not asked twice.
     virtual std::span<const packet> receive() = 0;
+    /// What the last receive() heard of datagrams that relay sockets have sent: ICMP errors, and datagrams with DF set
+    /// that are too big for our own link, as if a router had said so. Valid until the next receive().
+    [[nodiscard]] virtual std::span<const icmp_error> icmp_errors() const { return {}; }
     /// Why wait() returned; nothing of it when the time was over.
     struct awake {
-        bool packets = false; ///< receive() would return something
+        bool packets = false; ///< receive() would return something, or icmp_errors() after it
         bool others = false;  ///< a descriptor given to also_watch() is readable
     };
     /// For a thread that has nothing else to do: sleeps until there is one of these, at most `patience` (`forever` is
@@ -80,6 +83,8 @@ struct packet_io_options {
     backend kind = backend::automatic;
     std::size_t batch = 64;   ///< receive buffers of 64 KiB each
     bool segmentation = true; ///< false: neither GRO nor GSO, for comparison
+    /// Look at DSCP and ECN of what arrives (packet::traffic_class). False: they are 0.
+    bool traffic_class = false;
 };
 
 /// Errors: io when this build or this kernel lacks the back end.
