@@ -341,6 +341,31 @@ TEST_CASE("RFC 8446 6.1: a client that has said close_notify still hears the pee
     CHECK(c.tls.received() == answer);
 }
 
+TEST_CASE("RFC 8446 6.1: a client whose close_notify came with its ConnectionBind has finished, and still hears") {
+    joining s;
+    net::peer_connection id{};
+    talker bob = s.peer(id), ann;
+    auto near = joining::client(ann);
+    const auto context = any_context();
+    near.tls = std::make_unique<net::tls_session>(*context);
+    test::tls_client tls({.version = test::tls_version::v1_3});
+    blob room(1 << 20), answer;
+    for (bool closed = false; near.tls->now() != state::closed; answer.clear()) {
+        near.tls->receive(tls.to_send(), room, answer);
+        tls.receive(answer);
+        if (tls.open() && !std::exchange(closed, true)) tls.close();
+    }
+    near.unread = to_blob("that is all");
+    s.everybody = {&ann, &bob};
+    REQUIRE(s.it->join(id, std::move(near)));
+    REQUIRE(s.until([&] { return bob.heard_end; }));
+    CHECK(bob.text() == "that is all");
+    bob.say("I see");
+    REQUIRE(s.until([&] { return !ann.heard.empty(); }));
+    tls.receive(ann.heard);
+    CHECK(tls.received() == to_blob("I see"));
+}
+
 TEST_CASE("turn: a TLS record that is wrong ends the connection, and the peer hears the end") {
     secret_couple c(test::tls_version::v1_3);
     c.tls.send(to_blob("good"));

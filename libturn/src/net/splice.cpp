@@ -71,6 +71,7 @@ splice::splice(client_connection client, file_descriptor peer) : tls_(std::move(
     ends_[1].handle = std::move(peer);
     at(up).held = std::move(client.unread);
     at(down).held = std::move(client.unsent);
+    at(up).source_over = tls_ && tls_->now() == tls_session::state::closed; // with what it said last in `unread`
 }
 
 splice::~splice() = default;
