@@ -11,7 +11,7 @@ namespace {
 using json = nlohmann::ordered_json;
 
 constexpr std::array<const char*, static_cast<std::size_t>(turn::request_method::count_)> methods{
-    "binding", "allocate", "refresh", "createPermission", "channelBind"};
+    "binding", "allocate", "refresh", "createPermission", "channelBind", "connect", "connectionBind"};
 constexpr std::array<const char*, turn::direction_count> directions{"up", "down", "control"};
 
 json relayed_addresses(const turn::allocation_report& r) {

@@ -20,7 +20,7 @@ using json = nlohmann::ordered_json;
 
 constexpr std::array<std::string_view, turn::direction_count> directions{"up", "down", "control"};
 constexpr std::array<std::string_view, static_cast<std::size_t>(turn::request_method::count_)> methods{
-    "binding", "allocate", "refresh", "create-permission", "channel-bind"};
+    "binding", "allocate", "refresh", "create-permission", "channel-bind", "connect", "connection-bind"};
 constexpr std::array<std::string_view, static_cast<std::size_t>(turn::request_result::count_)> results{
     "success", "challenged", "refused"};
 

@@ -64,6 +64,12 @@ std::string_view name_of(turn::stun::method m) noexcept {
         return "create-permission";
     case method::channel_bind:
         return "channel-bind";
+    case method::connect:
+        return "connect";
+    case method::connection_bind:
+        return "connection-bind";
+    case method::connection_attempt:
+        return "connection-attempt";
     }
     return "unknown";
 }

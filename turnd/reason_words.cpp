@@ -59,7 +59,8 @@ reason_words words_of(turn::reason why) noexcept {
         return {"437: no allocation where one is needed, or one where none may be",
                 "nothing: after a restart clients see this and begin anew", weight::everyday};
     case reason::unsupported_transport:
-        return {"442: a relay over something else than UDP", "not in this version", weight::problem};
+        return {"442: a relay over something else than UDP; 400: a request that does not go with the relay's transport",
+                "set tcp-relay if clients are to have relays over TCP", weight::problem};
     case reason::unsupported_family:
         return {"440: a relay of a family there is no relay address for",
                 "add a relay address of that family to relay.addresses", weight::problem};
@@ -98,6 +99,26 @@ reason_words words_of(turn::reason why) noexcept {
     case reason::draining:
         return {"508: turnd is about to end and takes nothing new",
                 "clients go to another server; or wait for the restart", weight::problem};
+
+    // Connections with peers
+    case reason::connection_exists:
+        return {"446: the relay has a connection with this peer already, or is making one", "a client's bug",
+                weight::problem};
+    case reason::connect_failed:
+        return {"447: the peer, or the network before it, refused the connection",
+                "nothing listens there, or a firewall", weight::everyday};
+    case reason::connect_timeout:
+        return {"447: the peer did not answer for 30 s", "nobody is there, or a firewall drops what goes there",
+                weight::everyday};
+    case reason::unknown_connection:
+        return {"400: CONNECTION-ID names no connection that waits to be bound",
+                "the peer has left, or the client took more than 30 s", weight::everyday};
+    case reason::connection_limit:
+        return {"508: as many connections with peers as one relay may have", "nothing, if the client is sane",
+                weight::problem};
+    case reason::connection_unbound:
+        return {"a connection with a peer that its client did not take within 30 s",
+                "the client cannot open a second connection, or does not want it", weight::everyday};
 
     // Packets
     case reason::malformed:

@@ -13,7 +13,8 @@ bool fake_addresses::supports(address_family family) const noexcept {
     return family == address_family::ipv4 ? has_ipv4 : has_ipv6;
 }
 
-result<relay_addresses::bound> fake_addresses::bind(address_family family, port_wish wish, time_point now) noexcept {
+result<relay_addresses::bound> fake_addresses::bind(address_family family, transport relayed, port_wish wish,
+                                                    time_point now) noexcept {
     ++binds;
     forget_expired(now);
     const bool pair = wish == port_wish::even_and_reserve_next;
@@ -25,7 +26,7 @@ result<relay_addresses::bound> fake_addresses::bind(address_family family, port_
         if (even && port % 2 != 0) continue;
         const auto address = base.with_port(static_cast<std::uint16_t>(port));
         if (!is_free(address)) continue;
-        if (!pair) return bound{open_socket(address), address};
+        if (!pair) return bound{open_socket(address, relayed), address};
 
         const auto next = base.with_port(static_cast<std::uint16_t>(port + 1));
         if (port == port_max || !is_free(next)) continue;
@@ -64,7 +65,26 @@ bool fake_addresses::close(socket_id id) {
     if (found == open_.end()) return false;
     taken_.erase(key_of(found->second));
     open_.erase(found);
+    if (kind_of(id) == socket_kind::tcp_relay)
+        std::erase_if(connections, [&](const auto& c) { return c.second.relay == id; });
     return true;
+}
+
+peer_connection fake_addresses::open_connection(socket_id relay, const transport_address& peer) {
+    std::uint32_t id = 0;
+    while (connections.contains(id)) ++id;
+    connections[id] = {address_of(relay).value_or(transport_address{}), peer, relay, {}};
+    return peer_connection{id};
+}
+
+result<peer_connection> fake_addresses::connect(socket_id relay, const transport_address& peer, time_point) noexcept {
+    if (connect_error) return *std::exchange(connect_error, std::nullopt);
+    return open_connection(relay, peer);
+}
+
+peer_traffic fake_addresses::traffic_of(peer_connection c) const noexcept {
+    const auto found = connections.find(static_cast<std::uint32_t>(c));
+    return found == connections.end() ? peer_traffic{} : found->second.carried;
 }
 
 std::optional<transport_address> fake_addresses::address_of(socket_id id) const {
@@ -92,9 +112,11 @@ void fake_addresses::forget_expired(time_point now) {
     });
 }
 
-socket_id fake_addresses::open_socket(const transport_address& address) {
-    std::uint32_t id = first_socket_id;
+socket_id fake_addresses::open_socket(const transport_address& address, transport relayed) {
+    const bool tcp = relayed == transport::tcp;
+    std::uint32_t id = tcp ? static_cast<std::uint32_t>(make_socket_id(socket_kind::tcp_relay, 0)) : first_socket_id;
     for (const auto& [used, where] : open_) { // the lowest free id
+        if (used < id) continue;
         if (used != id) break;
         ++id;
     }

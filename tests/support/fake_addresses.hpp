@@ -29,11 +29,25 @@ public:
     fake_addresses();
 
     [[nodiscard]] bool supports(address_family) const noexcept override;
-    result<bound> bind(address_family, port_wish, time_point now) noexcept override;
+    result<bound> bind(address_family, transport relayed, port_wish, time_point now) noexcept override;
     result<bound> redeem(const token&, time_point now) noexcept override;
     void cancel(const bound&) noexcept override;
+    /// The lowest free id, or `connect_error`. What becomes of it is the test's business.
+    result<peer_connection> connect(socket_id relay, const transport_address& peer, time_point now) noexcept override;
+    [[nodiscard]] peer_traffic traffic_of(peer_connection) const noexcept override;
 
-    /// The relay closed this socket. False: it was not open.
+    /// A connection with a peer, as the test's network has it.
+    struct connection {
+        transport_address from{}, peer{};
+        socket_id relay{};
+        peer_traffic carried{};
+    };
+    std::map<std::uint32_t, connection> connections{}; ///< by peer_connection
+    std::optional<errc> connect_error{};               ///< of the next connect()
+    /// One more connection: the lowest free id.
+    peer_connection open_connection(socket_id relay, const transport_address& peer);
+
+    /// The relay closed this socket. False: it was not open. Connections of a TCP relayed transport address end, too.
     bool close(socket_id);
     [[nodiscard]] std::optional<transport_address> address_of(socket_id) const;
     [[nodiscard]] std::optional<socket_id> socket_at(const transport_address&) const;
@@ -58,7 +72,7 @@ private:
     static key key_of(const transport_address& a) { return {a.ip, a.port}; }
     [[nodiscard]] bool is_free(const transport_address& a) const { return !taken_.contains(key_of(a)); }
     void forget_expired(time_point now);
-    socket_id open_socket(const transport_address&);
+    socket_id open_socket(const transport_address&, transport relayed = transport::udp);
 
     std::map<std::uint32_t, transport_address> open_{};
     std::map<key, std::optional<std::uint32_t>> taken_{}; ///< the socket; none: reserved

@@ -36,8 +36,13 @@ request_method counted_as(stun::method method) noexcept {
         return request_method::create_permission;
     case stun::method::channel_bind:
         return request_method::channel_bind;
+    case stun::method::connect:
+        return request_method::connect;
+    case stun::method::connection_bind:
+        return request_method::connection_bind;
     case stun::method::send:
     case stun::method::data:
+    case stun::method::connection_attempt:
         break;
     }
     return request_method::count_;

@@ -40,7 +40,8 @@ std::string user_name(std::size_t i) {
 }
 
 std::string_view name_of(request_method m) {
-    static constexpr std::string_view names[] = {"binding", "allocate", "refresh", "create-permission", "channel-bind"};
+    static constexpr std::string_view names[] = {"binding",      "allocate", "refresh",        "create-permission",
+                                                 "channel-bind", "connect",  "connection-bind"};
     return names[static_cast<std::size_t>(m)];
 }
 

@@ -148,7 +148,7 @@ void world::end_allocations_of(std::string_view realm, std::string_view user) {
 void world::reconfigure(const relay_options& wanted) {
     const relay_options o = with_own_addresses(wanted, listeners_, addresses);
     relay_.reconfigure(o);
-    for (allocation_cursor at; !at.done;) relay_.judge_peers_again(at, 1);
+    for (allocation_cursor at; !at.done;) relay_.judge_peers_again(at, 1, now_, out_);
     model_.judge_peers_again(o.peers);
     check();
 }

@@ -27,6 +27,13 @@ struct channel_report {
     std::chrono::seconds expires_in{0};
 };
 
+/// A connection with a peer of a TCP allocation (RFC 6062).
+struct peer_connection_report {
+    transport_address peer{};
+    bool bound = false; ///< false: under way, or waiting for its ConnectionBind
+    peer_traffic carried{};
+};
+
 /// Packets of one allocation that were dropped.
 struct drop_report {
     direction way{};
@@ -49,11 +56,13 @@ struct allocation_report {
     std::string username{};
     std::string account{}; ///< whom it counts for: the user in a time-limited credential, else the username
     std::string realm{};
-    transport protocol = transport::udp; ///< between client and server
-    usage used{};                        ///< with the verdict so far
-    std::chrono::seconds expires_in{0};  ///< unless refreshed
+    transport protocol = transport::udp;         ///< between client and server
+    transport relayed_protocol = transport::udp; ///< between server and peers: udp, or tcp (RFC 6062)
+    usage used{};                                ///< with the verdict so far
+    std::chrono::seconds expires_in{0};          ///< unless refreshed
     std::vector<permission_report> permissions{};
     std::vector<channel_report> channels{};
+    std::vector<peer_connection_report> connections{};
     std::vector<transport_address> peers{}; ///< as allocation_info::peers
     /// Answered with success.
     std::array<std::uint32_t, static_cast<std::size_t>(request_method::count_)> requests{};

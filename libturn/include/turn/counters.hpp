@@ -34,14 +34,23 @@ private:
 enum class request_result : std::uint8_t { success, challenged, refused, count_ };
 
 /// The requests we answer, densely numbered.
-enum class request_method : std::uint8_t { binding, allocate, refresh, create_permission, channel_bind, count_ };
+enum class request_method : std::uint8_t {
+    binding,
+    allocate,
+    refresh,
+    create_permission,
+    channel_bind,
+    connect,
+    connection_bind,
+    count_
+};
 
 /// A relay's books. Conservation, exactly, after every call of the relay:
 ///   from_clients.packets = relayed[up].packets + Σ dropped[up] + Σ requests + absorbed + pending
 ///   from_peers.packets   = relayed[down].packets + Σ dropped[down]
 ///   icmp.received        = icmp.relayed + Σ icmp.dropped
-/// `requests` counts answers by method and result; a packet that waits for a credential look-up is `pending`,
-/// a Binding indication is `absorbed`.
+/// `requests` counts answers by method and result; a packet that waits for a credential look-up or for a peer to answer
+/// its connection is `pending`; a Binding indication is `absorbed`, and so is a request that another shard will answer.
 template <class Number>
 struct relay_books {
     struct traffic {
@@ -74,9 +83,14 @@ struct relay_books {
     std::array<std::array<Number, 2>, transport_count> relayed_addresses{};
     Number permissions{};
     Number channels{};
+    Number peer_connections{};       ///< with peers of TCP allocations: under way, waiting for ConnectionBind, or bound
+    Number peer_connections_bound{}; ///< of those
     // What was, ever.
     Number allocations_created{};
     Number allocations_ended{};
+    std::array<Number, 2> peer_connections_made{}; ///< by direction: up, Connect has succeeded; down, a peer came
+    /// Peers that came and were sent away, and connections of either kind that nobody bound in time.
+    std::array<Number, reason_count> peer_connections_closed{};
 };
 using relay_counters = relay_books<counter>;
 using relay_totals = relay_books<std::uint64_t>;

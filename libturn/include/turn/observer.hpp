@@ -25,14 +25,16 @@ struct allocation_info {
     transport_address relayed_additional{}; ///< port 0: none
     std::string_view username{};
     std::string_view realm{};
-    transport protocol = transport::udp; ///< between client and server
+    transport protocol = transport::udp;         ///< between client and server
+    transport relayed_protocol = transport::udp; ///< between server and peers: udp, or tcp (RFC 6062)
     /// Peers the client has named, with a port if it bound a channel to them: the last `most_peers` of them.
     std::span<const transport_address> peers{};
     static constexpr std::size_t most_peers = 8;
 };
 
 struct usage {
-    std::uint64_t packets_up = 0, bytes_up = 0;     ///< client to peers, application data
+    /// Client to peers, application data; of a TCP allocation there are bytes only.
+    std::uint64_t packets_up = 0, bytes_up = 0;
     std::uint64_t packets_down = 0, bytes_down = 0; ///< peers to client
     std::chrono::seconds age{0};
     turn::verdict verdict{}; ///< when an allocation ends, and in reports

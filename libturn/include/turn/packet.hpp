@@ -56,6 +56,25 @@ constexpr std::size_t index_of(socket_id id) noexcept {
     return static_cast<std::uint32_t>(id) & ((1U << socket_kind_shift) - 1);
 }
 
+/// Names a TCP connection between a relayed transport address and a peer (RFC 6062). Dense; an id whose connection is
+/// over is used again.
+enum class peer_connection : std::uint32_t {};
+
+/// What it has carried so far.
+struct peer_traffic {
+    std::uint64_t bytes_up = 0;   ///< from the client to the peer
+    std::uint64_t bytes_down = 0; ///< from the peer to the client
+};
+
+/// What CONNECTION-ID says (RFC 6062, 6.2.1): names such a connection to the client. Its highest eight bits are the
+/// shard that has the connection, the others are random.
+enum class connection_id : std::uint32_t {};
+inline constexpr unsigned connection_shard_shift = 24;
+
+constexpr unsigned shard_of(connection_id id) noexcept {
+    return static_cast<std::uint32_t>(id) >> connection_shard_shift;
+}
+
 /// Bytes that arrived: datagrams, or one whole message of a stream without the padding behind ChannelData. `stride` > 0
 /// means GRO: data is datagrams of `stride` bytes, the last may be shorter. `data` stays valid until the outbox of this
 /// batch has been sent.
@@ -111,6 +130,7 @@ struct datagram {
 /// Names a credential look-up in progress; carries a generation, so a late answer meets nobody.
 enum class ticket_id : std::uint64_t {};
 
+/// A relay socket is not needed any more, nor are the connections of a TCP relayed transport address.
 struct close_socket {
     socket_id id{};
 };
@@ -127,8 +147,26 @@ struct connection_claimed {
     bool by_allocation = false;
 };
 
+/// The client's connection and the peer's are one from now on: RFC 6062, 5.4. First the frames of this outbox leave,
+/// the answer among them; what came behind the request is the peer's. The core has forgotten the client's.
+struct join_connections {
+    socket_id client{};
+    peer_connection peer{};
+};
+/// A connection has said ConnectionBind with an id of another shard: that one shall have it, the request still to be
+/// read. The core has forgotten it.
+struct move_connection {
+    socket_id id{};
+    unsigned shard = 0;
+};
+/// Nobody wants this connection with a peer; the core has forgotten it.
+struct close_peer_connection {
+    peer_connection id{};
+};
+
 /// Rare orders for the shard; the data path never touches them.
-using order = std::variant<close_socket, credential_wanted, connection_claimed>;
+using order = std::variant<close_socket, credential_wanted, connection_claimed, join_connections, move_connection,
+                           close_peer_connection>;
 
 /// What the core wants done. Filled by calls of the core, carried out and cleared by the shard.
 /// Bounded: nothing here grows after construction; the core stops handling when has_room() is false.

@@ -30,7 +30,7 @@ enum class reason : std::uint8_t {
     bad_attribute,         ///< 400: an attribute's value is not allowed (or two exclude each other)
     unknown_attribute,     ///< 420, or an indication with a comprehension-required attribute we do not know
     allocation_mismatch,   ///< 437: no allocation where one is needed, or one where none may be
-    unsupported_transport, ///< 442
+    unsupported_transport, ///< 442; 400 for a method that the allocation's or the client's transport does not have
     unsupported_family,    ///< 440
     wrong_family,          ///< 443: peer of a family the allocation does not relay
     peer_denied,           ///< 403 or dropped: authorize_peer said no
@@ -44,6 +44,14 @@ enum class reason : std::uint8_t {
     channel_limit,         ///< 508: channels-per-allocation
     out_of_memory,         ///< 508
     draining,              ///< 508: the server takes no new allocations
+
+    // Connections with peers (RFC 6062)
+    connection_exists,  ///< 446: the allocation has a connection with this peer, or is making one
+    connect_failed,     ///< 447: the peer or the network refused the connection
+    connect_timeout,    ///< 447: the peer did not answer
+    unknown_connection, ///< 400: CONNECTION-ID names no connection that waits to be bound
+    connection_limit,   ///< 508, or closed: connections-per-allocation
+    connection_unbound, ///< closed: no ConnectionBind within 30 s
 
     // Packets
     malformed,            ///< neither STUN nor ChannelData by its first bytes, or badly formed STUN

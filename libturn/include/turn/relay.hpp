@@ -37,6 +37,8 @@ struct relay_options {
     std::size_t max_allocations = 100'000;         ///< in this relay
     std::size_t permissions_per_allocation = 64;
     std::size_t channels_per_allocation = 64;
+    bool tcp_relay = false;                      ///< true: TCP allocations (RFC 6062), too
+    std::size_t connections_per_allocation = 64; ///< with peers, of a TCP allocation
     /// Bits of payload per second in each direction, a datagram counting for at least 64 bytes; 0: no limit. A quarter
     /// of a second's worth may come at once, and at least 64 KiB. More is dropped: reason bandwidth.
     std::uint64_t bandwidth_per_allocation = 0;
@@ -58,7 +60,7 @@ enum class listener_id : std::uint32_t {};
 /// What a relayed transport address should be like. RFC 8656, 18.7.
 enum class port_wish : std::uint8_t { any, even, even_and_reserve_next };
 
-/// The one thing the core must ask for and have at once: a relayed transport address.
+/// What the core must ask for and have at once: a relayed transport address, and connections from there.
 class relay_addresses {
 public:
     using token = std::array<std::byte, 8>;
@@ -70,12 +72,20 @@ public:
     virtual ~relay_addresses() = default;
     /// Whether relays of this family exist at all (else 440).
     [[nodiscard]] virtual bool supports(address_family) const noexcept = 0;
+    /// `relayed`: udp, or tcp: then the address listens (RFC 6062, 5.1), and the id's kind is tcp_relay.
     /// Errors: no_capacity (no such port), io (no descriptor).
-    virtual result<bound> bind(address_family, port_wish, time_point now) noexcept = 0;
+    virtual result<bound> bind(address_family, transport relayed, port_wish, time_point now) noexcept = 0;
     /// The reserved address behind a token, once. Errors: not_found, io.
     virtual result<bound> redeem(const token&, time_point now) noexcept = 0;
     /// Takes back what bind() or redeem() gave when the allocation is not made after all, its reservation included.
     virtual void cancel(const bound&) noexcept = 0;
+
+    /// Begins a TCP connection from a relayed transport address to a peer. What becomes of it is told by
+    /// relay::peer_connected() or peer_unreachable(), never from within this call; after 30 s at the earliest it is
+    /// given up. Errors: no_capacity (no descriptor), io (the network is unreachable at once).
+    virtual result<peer_connection> connect(socket_id relay, const transport_address& peer,
+                                            time_point now) noexcept = 0;
+    [[nodiscard]] virtual peer_traffic traffic_of(peer_connection) const noexcept = 0;
 };
 
 /// What the server knows of a user. RFC 8489, 9.2.
@@ -114,6 +124,9 @@ struct relay_services {
     /// The relay's allocation ids are first, first + step, …: relays side by side number without a common counter.
     std::uint64_t first_allocation_id = 1;
     std::uint64_t allocation_id_step = 1;
+    /// Which of how many relays side by side this one is: CONNECTION-IDs tell whose connection they name.
+    unsigned shard = 0;
+    unsigned shards = 1;
 };
 
 /// How far a batch has been handled: `packet` whole packets, and `segment` segments of the next one.
@@ -139,6 +152,18 @@ public:
     /// The connection is gone, and its allocation with it (RFC 8656, 3.1). Needs out.has_room().
     void disconnected(socket_id id, const transport_address& client, time_point now, outbox& out) noexcept;
 
+    // RFC 6062: what became of connections with peers. Each needs out.has_room().
+    /// What relay_addresses::connect() began is there,
+    void peer_connected(peer_connection, time_point now, outbox& out) noexcept;
+    /// or it is not, and its id is free.
+    void peer_unreachable(peer_connection, bool timed_out, time_point now, outbox& out) noexcept;
+    /// A peer has connected to the relayed transport address `relay`. Unless close_peer_connection is ordered, the id
+    /// is the core's from now on.
+    void peer_arrived(peer_connection, socket_id relay, const transport_address& peer, time_point now,
+                      outbox& out) noexcept;
+    /// A connection that was there, bound or not, has ended; its id is free. Unknown ones do nothing.
+    void peer_gone(peer_connection, const peer_traffic& carried) noexcept;
+
     /// Handles datagrams of `batch` from `at` on, until the end or until `out` is full; moves `at`.
     /// Appends to `out`; never blocks, throws or reads a clock. Call again after a flush until at.packet ==
     /// batch.size().
@@ -156,12 +181,14 @@ public:
     [[nodiscard]] time_point next_deadline() const noexcept;
 
     /// Takes over what may change while a relay runs: nonce_lifetime, integrity_failure_code, max_allocations, the two
-    /// limits per allocation, bandwidth_per_allocation, unauthenticated_bytes_per_second and _exempt, peers. Whatever
-    /// is above a lower limit stays until it ends. May throw std::bad_alloc, then nothing has changed.
+    /// limits per allocation, connections_per_allocation, bandwidth_per_allocation, unauthenticated_bytes_per_second
+    /// and _exempt, peers. Whatever is above a lower limit stays until it ends. May throw std::bad_alloc, then nothing
+    /// has changed.
     void reconfigure(const relay_options&);
     /// After that: of the next `places` places from `at` on, removes permissions and channels of peers that the policy
-    /// refuses now, so that their data is dropped as if the client had never named them; moves `at`.
-    void judge_peers_again(allocation_cursor& at, std::size_t places) noexcept;
+    /// refuses now, so that their data is dropped as if the client had never named them, and closes connections with
+    /// them; moves `at` as far as `out` has room.
+    void judge_peers_again(allocation_cursor& at, std::size_t places, time_point now, outbox& out) noexcept;
 
     /// No new allocations from now on (508, reason draining); existing ones live on.
     void stop_accepting() noexcept;

@@ -65,6 +65,18 @@ std::string_view name(reason r) noexcept {
         return "out-of-memory";
     case reason::draining:
         return "draining";
+    case reason::connection_exists:
+        return "connection-exists";
+    case reason::connect_failed:
+        return "connect-failed";
+    case reason::connect_timeout:
+        return "connect-timeout";
+    case reason::unknown_connection:
+        return "unknown-connection";
+    case reason::connection_limit:
+        return "connection-limit";
+    case reason::connection_unbound:
+        return "connection-unbound";
     case reason::malformed:
         return "malformed";
     case reason::fingerprint_mismatch:

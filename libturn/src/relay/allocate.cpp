@@ -10,6 +10,7 @@ namespace {
 
 /// What an Allocate asks for, when it may ask for it. RFC 8656, 7.2 items 3 to 9: all the 400s come first.
 struct wishes {
+    transport relayed = transport::udp;
     address_family family = address_family::ipv4;
     bool additional_ipv6 = false;
     port_wish port = port_wish::any;
@@ -31,9 +32,19 @@ std::optional<typename A::value_type> optional_attribute(const stun::message_vie
     return std::nullopt;
 }
 
-outcome read_wishes(const stun::message_view& m, wishes& w) {
-    const auto transport = m.get<stun::requested_transport>();
-    if (!transport) return bad_request(transport.error());
+/// RFC 6062, 5.1 items 2 and 3: what a TCP allocation may be asked for over, and not with.
+outcome read_tcp_wishes(const stun::message_view& m, socket_id via) {
+    if (!is_stream(via)) return bad_request(reason::unsupported_transport);
+    const bool of_udp = m.has<stun::dont_fragment>() || m.has<stun::even_port>() || m.has<stun::reservation_token>();
+    return of_udp ? bad_request(reason::bad_attribute) : success;
+}
+
+outcome read_wishes(const stun::message_view& m, socket_id via, bool tcp_relay, wishes& w) {
+    const auto protocol = m.get<stun::requested_transport>();
+    if (!protocol) return bad_request(protocol.error());
+    const bool tcp = *protocol == stun::requested_transport::tcp && tcp_relay;
+    if (tcp)
+        if (const outcome o = read_tcp_wishes(m, via); o.code != 0) return o;
 
     bool bad = false;
     const auto even_port = optional_attribute<stun::even_port>(m, bad);
@@ -48,11 +59,12 @@ outcome read_wishes(const stun::message_view& m, wishes& w) {
     if (additional && *additional != address_family::ipv6) return bad_request(reason::bad_attribute);
     if (additional && even_port && even_port->reserve_next) return bad_request(reason::bad_attribute);
 
-    if (*transport != stun::requested_transport::udp) return {.code = 442, .why = reason::unsupported_transport};
+    if (!tcp && *protocol != stun::requested_transport::udp) return {.code = 442, .why = reason::unsupported_transport};
 
     if (family && *family != address_family::ipv4 && *family != address_family::ipv6)
         return {.code = 440, .why = reason::unsupported_family};
 
+    w.relayed = tcp ? transport::tcp : transport::udp;
     w.family = family.value_or(address_family::ipv4);
     w.additional_ipv6 = additional.has_value();
     if (even_port) w.port = even_port->reserve_next ? port_wish::even_and_reserve_next : port_wish::even;
@@ -105,9 +117,9 @@ public:
     }
 
     /// 440 or 508 when there is no such address.
-    outcome bind(address_family family, port_wish wish, time_point now) {
+    outcome bind(address_family family, transport relayed, port_wish wish, time_point now) {
         if (!pool_.supports(family)) return {.code = 440, .why = reason::unsupported_family};
-        return keep(pool_.bind(family, wish, now));
+        return keep(pool_.bind(family, relayed, wish, now));
     }
     outcome redeem(const relay_addresses::token& token, time_point now) { return keep(pool_.redeem(token, now)); }
 
@@ -162,7 +174,7 @@ outcome relay::state::allocate(request& r, reply& content, outbox& out) {
         return success;
     }
     wishes w;
-    if (const outcome o = read_wishes(r.message, w); o.code != 0) return o;
+    if (const outcome o = read_wishes(r.message, r.tuple.via, options_.tcp_relay, w); o.code != 0) return o;
     if (loses_dont_fragment(r, w)) {
         content.unknown.types[content.unknown.count++] = stun::dont_fragment::type;
         return {.code = 420, .why = reason::unknown_attribute};
@@ -182,9 +194,9 @@ outcome relay::state::allocate(request& r, reply& content, outbox& out) {
     if (w.token) {
         if (const outcome o = bound.redeem(*w.token, r.now); o.code != 0) return o;
     } else {
-        const outcome first = bound.bind(w.family, w.port, r.now);
+        const outcome first = bound.bind(w.family, w.relayed, w.port, r.now);
         if (!w.additional_ipv6 && first.code != 0) return first;
-        const outcome second = w.additional_ipv6 ? bound.bind(address_family::ipv6, w.port, r.now) : success;
+        const outcome second = w.additional_ipv6 ? bound.bind(address_family::ipv6, w.relayed, w.port, r.now) : success;
         if (first.code != 0 && second.code != 0) return first.code == 508 ? first : second;
         missing = first.code != 0 ? first : second;
         missing_family = first.code != 0 ? address_family::ipv4 : address_family::ipv6;
@@ -203,14 +215,12 @@ outcome relay::state::allocate(request& r, reply& content, outbox& out) {
     a.additional_family_error = missing.code;
     a.additional_family_missing = missing_family;
     const time_point expires = r.now + granted_lifetime(w.lifetime);
-    std::size_t last_socket = 0;
     for (const auto& b : bound.all()) {
         if (!b) continue;
         a.relayed(b->address.family) = {b->id, b->address, expires};
         if (b->reservation) a.reservation = b->reservation;
-        last_socket = std::max(last_socket, static_cast<std::size_t>(b->id));
+        reserve_entry(b->id);
     }
-    if (last_socket >= sockets_.size()) sockets_.resize(last_socket + 1);
     const slot s = allocations_.emplace(std::move(a));
     try {
         deadlines_.reserve(deadline_of(s));
@@ -225,7 +235,7 @@ outcome relay::state::allocate(request& r, reply& content, outbox& out) {
     for (const auto& relayed : made.relays) {
         if (!relayed.exists()) continue;
         const address_family f = relayed.advertised.family;
-        sockets_[static_cast<std::size_t>(relayed.id)] = {.what = socket_entry::kind::relay, .family = f, .index = s};
+        set_entry(relayed.id, {.what = socket_entry::kind::relay, .family = f, .index = s});
         ++books_.relayed_addresses[transport][family_index(f)];
     }
     schedule(s);

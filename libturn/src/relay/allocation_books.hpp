@@ -56,12 +56,14 @@ struct allocation_books {
                  reason::credential_source_failed, reason::missing_attribute, reason::bad_attribute,
                  reason::unknown_attribute, reason::allocation_mismatch, reason::wrong_family, reason::peer_denied,
                  reason::outside_range, reason::channel_in_use, reason::permission_limit, reason::channel_limit,
-                 reason::out_of_memory>
+                 reason::unsupported_transport, reason::connection_exists, reason::connect_failed,
+                 reason::connect_timeout, reason::connection_limit, reason::no_descriptors, reason::out_of_memory>
         refused{};
     reason_tally<reason::malformed, reason::fingerprint_mismatch, reason::unknown_method, reason::unexpected_class,
                  reason::truncated_data, reason::no_permission, reason::no_channel, reason::no_data,
                  reason::bad_attribute, reason::unknown_attribute, reason::wrong_family, reason::peer_denied,
-                 reason::outside_range, reason::too_big, reason::bandwidth, reason::lookups_full, reason::out_of_memory>
+                 reason::outside_range, reason::too_big, reason::bandwidth, reason::lookups_full,
+                 reason::unsupported_transport, reason::out_of_memory>
         dropped_up{};
     reason_tally<reason::no_permission, reason::too_big, reason::bandwidth> dropped_down{};
 

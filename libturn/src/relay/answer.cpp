@@ -32,6 +32,10 @@ std::string_view phrase(std::uint16_t code) noexcept {
         return "Unsupported Transport Protocol";
     case 443:
         return "Peer Address Family Mismatch";
+    case 446:
+        return "Connection Already Exists";
+    case 447:
+        return "Connection Timeout or Failure";
     case 486:
         return "Allocation Quota Reached";
     case 508:
@@ -55,6 +59,10 @@ request_method books_method(stun::method m) noexcept {
         return request_method::create_permission;
     case stun::method::channel_bind:
         return request_method::channel_bind;
+    case stun::method::connect:
+        return request_method::connect;
+    case stun::method::connection_bind:
+        return request_method::connection_bind;
     default:
         return request_method::binding;
     }
@@ -76,6 +84,7 @@ void add_content(stun::message_builder& b, const reply& content) noexcept {
     if (content.address_error) b.add<stun::address_error_code>(*content.address_error);
     if (content.lifetime) b.add<stun::lifetime>(*content.lifetime);
     if (content.reservation) b.add<stun::reservation_token>(*content.reservation);
+    if (content.connection) b.add<stun::connection_id>(*content.connection);
     if (content.mapped) b.add<stun::xor_mapped_address>(*content.mapped);
 }
 

@@ -37,10 +37,8 @@ void relay::state::authenticate(request& r, outbox& out) {
     r.proven = true;
     if (*realm != listeners_[r.listener].realm) return answer(r, {.code = 401, .why = reason::wrong_realm}, {}, out);
 
-    if (r.slot != request::no_slot && allocations_[r.slot].username == *username) {
-        const allocation& a = allocations_[r.slot];
-        return verify(r, credential{.key = a.key}, out);
-    }
+    if (const allocation* a = signed_for(r); a != nullptr && a->username == *username)
+        return verify(r, credential{.key = a->key}, out);
     park(r, out);
 }
 
@@ -125,6 +123,7 @@ void relay::state::authenticated(request& r, outbox& out) {
         const bool exists = r.slot != request::no_slot;
         const stun::method method = r.message.method();
         if (method == stun::method::allocate) return allocate(r, content, out);
+        if (method == stun::method::connection_bind) return connection_bind(r, out);
         if (!exists) return {.code = 437, .why = reason::allocation_mismatch};
         if (allocations_[r.slot].username != r.username) return {.code = 441, .why = reason::wrong_credentials};
         switch (method) {
@@ -132,6 +131,8 @@ void relay::state::authenticated(request& r, outbox& out) {
             return refresh(r, content, out);
         case stun::method::create_permission:
             return create_permission(r);
+        case stun::method::connect:
+            return connect(r, content, out);
         default:
             return channel_bind(r);
         }
@@ -143,7 +144,7 @@ void relay::state::authenticated(request& r, outbox& out) {
         content = {};
         o = insufficient_capacity(reason::out_of_memory);
     }
-    answer(r, o, content, out);
+    if (!content.later) answer(r, o, content, out);
 }
 
 } // namespace turn

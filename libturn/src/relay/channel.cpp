@@ -14,6 +14,7 @@ outcome relay::state::channel_bind(request& r) {
     if (!is_channel_number(*number)) return bad_request(reason::bad_attribute);
 
     allocation& a = allocations_[r.slot];
+    if (a.relays_tcp()) return bad_request(reason::unsupported_transport);
     purge_expired(a, r.now);
     channel* same_number = a.find_channel(*number);
     const channel* same_peer = a.find_channel(*peer);

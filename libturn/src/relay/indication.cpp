@@ -70,6 +70,7 @@ void relay::state::send_indication(const packet& p, const stun::message_view& me
     }
     allocation& a = allocations_[s];
     if (!a.relays_family(peer->family)) return drop(a, direction::up, reason::wrong_family);
+    if (a.relays_tcp()) return drop(a, direction::up, reason::unsupported_transport);
     const permission* allowed = a.find_permission(*peer);
     if (allowed == nullptr || allowed->expires <= now) return drop(a, direction::up, reason::no_permission);
     const bool judge = allowed->port_matters || peer->port == 0; // elsewhere every port is as good as the next

@@ -38,7 +38,8 @@ verdict why_nothing_left(const allocation_books& books) noexcept {
 /// browsers offer private candidates all day.
 verdict why_nobody_to_send_to(const allocation_books& books) noexcept {
     const auto granted = [&](request_method m) { return books.requests[static_cast<std::size_t>(m)] != 0; };
-    if (granted(request_method::create_permission) || granted(request_method::channel_bind))
+    if (granted(request_method::create_permission) || granted(request_method::channel_bind) ||
+        granted(request_method::connect))
         return verdict::client_silent;
     if (books.refused.of(reason::wrong_family) != 0) return verdict::wrong_family;
     if (books.refused.of(reason::outside_range) != 0) return verdict::outside_range;
@@ -77,7 +78,8 @@ std::string_view name(verdict v) noexcept {
 }
 
 verdict judge_allocation(const usage& used, const allocation_books& books) noexcept {
-    const bool sent = used.packets_up != 0, heard = used.packets_down != 0;
+    const bool sent = used.packets_up != 0 || used.bytes_up != 0; // a datagram may be empty; TCP has no packets
+    const bool heard = used.packets_down != 0 || used.bytes_down != 0;
     if (sent && heard) {
         const bool up = too_much(books.dropped_up.of(reason::bandwidth), used.packets_up);
         const bool down = too_much(books.dropped_down.of(reason::bandwidth), used.packets_down);

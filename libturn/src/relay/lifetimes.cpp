@@ -22,11 +22,15 @@ allocation_info relay::state::describe(const allocation& a) const noexcept {
             .username = a.username,
             .realm = listener.realm,
             .protocol = listener.protocol,
+            .relayed_protocol = a.relays_tcp() ? transport::tcp : transport::udp,
             .peers = {a.peers.begin(), a.peers.end()}};
 }
 
 usage relay::state::usage_of(const allocation& a, time_point now) const noexcept {
     usage used = a.used;
+    const peer_traffic alive = traffic_of_links(a);
+    used.bytes_up += alive.bytes_up;
+    used.bytes_down += alive.bytes_down;
     used.age = std::chrono::duration_cast<std::chrono::seconds>(now - a.created);
     used.verdict = judge_allocation(used, a.books);
     return used;
@@ -40,7 +44,8 @@ void relay::state::end_family(slot s, address_family f, outbox& out) noexcept {
     const auto of_family = [f](const auto& x) { return x.peer.family == f; };
     books_.permissions.subtract(a.permissions.erase_if(of_family));
     books_.channels.subtract(a.channels.erase_if(of_family));
-    sockets_[static_cast<std::size_t>(relayed.id)] = {};
+    forget_links(a, f);
+    set_entry(relayed.id, {});
     books_.relayed_addresses[transport_of(a.listener)][family_index(f)].subtract(1);
     out.ask(close_socket{relayed.id});
     relayed.id = no_socket;
@@ -79,15 +84,26 @@ void relay::state::expire(slot s, time_point now, outbox& out) noexcept {
     schedule(s);
 }
 
-void relay::state::serve_clients(std::vector<socket_entry>& table, socket_id id, listener_id listener) {
-    const std::size_t i = index_of(id);
-    if (i >= table.size()) table.resize(i + 1);
-    table[i] = {.what = socket_entry::kind::clients, .index = static_cast<std::uint32_t>(listener)};
+void relay::state::reserve_entry(socket_id id) {
+    auto& table = sockets_[static_cast<std::size_t>(kind_of(id))];
+    if (index_of(id) >= table.size()) table.resize(index_of(id) + 1);
 }
 
-/// A connection has one client, so at most one allocation. Answers to its look-ups would meet whoever gets its id next.
+void relay::state::serve_clients(socket_id id, listener_id listener) {
+    reserve_entry(id);
+    set_entry(id, {.what = socket_entry::kind::clients, .index = static_cast<std::uint32_t>(listener)});
+}
+
+/// A connection has one client, so at most one allocation.
 void relay::state::disconnected(socket_id id, const transport_address& client, time_point now, outbox& out) noexcept {
     if (entry_of(id).what != socket_entry::kind::clients) return;
+    if (const slot s = find({id, client}); s != request::no_slot)
+        end_allocation(s, allocation_end::disconnected, now, out);
+    forget_client(id);
+}
+
+/// Answers to its look-ups would meet whoever gets its id next.
+void relay::state::forget_client(socket_id id) noexcept {
     for (lookup_table::index i = 0; lookups_.size() != 0 && i < lookups_.end(); ++i) {
         if (!lookups_.is_parked(i) || lookups_[i].key.tuple.via != id) continue;
         deadlines_.remove(deadline_of_lookup(i));
@@ -95,9 +111,7 @@ void relay::state::disconnected(socket_id id, const transport_address& client, t
         books_.pending.subtract(1);
         drop(direction::up, reason::socket_closed);
     }
-    if (const slot s = find({id, client}); s != request::no_slot)
-        end_allocation(s, allocation_end::disconnected, now, out);
-    connections_[index_of(id)] = {};
+    set_entry(id, {});
 }
 
 /// Nobody told us the key in time: 500, so that the client need not wait for its own time-out.
@@ -121,9 +135,13 @@ void relay::state::tick(time_point now, outbox& out) noexcept {
         if (id < lookups_.max()) {
             deadlines_.remove(id);
             lookup_timed_out(id, now, out);
-        } else {
-            expire(id - static_cast<deadline_queue::id>(lookups_.max()), now, out);
+            continue;
         }
+        const deadline_queue::id rest = id - static_cast<deadline_queue::id>(lookups_.max());
+        if (rest % 2 == 0)
+            expire(rest / 2, now, out);
+        else
+            expire(peer_connection{rest / 2}, now, out);
     }
 }
 

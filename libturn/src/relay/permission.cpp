@@ -52,7 +52,7 @@ void relay::state::install_permission(allocation& a, const transport_address& pe
 }
 
 /// The policy has changed since they were installed.
-void relay::state::judge_peers_again(slot s) noexcept {
+bool relay::state::judge_peers_again(slot s, time_point now, outbox& out) noexcept {
     allocation& a = allocations_[s];
     books_.channels.subtract(
         a.channels.erase_if([&](const channel& c) { return !judge_peer(options_.peers, c.peer, false).allowed; }));
@@ -60,6 +60,7 @@ void relay::state::judge_peers_again(slot s) noexcept {
         a.permissions.erase_if([&](const permission& p) { return !judge_peer(options_.peers, p.peer, true).allowed; }));
     for (permission& p : a.permissions) p.port_matters = judge_peer(options_.peers, p.peer, true).port_matters;
     schedule(s);
+    return judge_links_again(a, now, out);
 }
 
 /// All or nothing; all 400s first, then 443, 403 and 508.

@@ -172,6 +172,15 @@ void relay::state::stun_message(const packet& p, bytes segment, std::uint32_t li
         authenticate(r, out);
         found = find(r.tuple);
         return;
+    case method::connect:
+    case method::connection_bind:
+        if (!options_.relaying) return drop(direction::up, reason::relay_disabled);
+        if (!options_.tcp_relay) break;
+        if (m == method::connection_bind && moves_on(r, out)) return;
+        return authenticate(r, out);
+    case method::connection_attempt:
+        if (!options_.tcp_relay) break;
+        [[fallthrough]];
     case method::send:
     case method::data:
         return drop(found, direction::up, reason::unexpected_class);
@@ -194,6 +203,11 @@ void relay::state::indication(const packet& p, const stun::message_view& message
     case stun::method::refresh:
     case stun::method::create_permission:
     case stun::method::channel_bind:
+        return drop(s, direction::up, reason::unexpected_class);
+    case stun::method::connect:
+    case stun::method::connection_bind:
+    case stun::method::connection_attempt:
+        if (!options_.tcp_relay) break;
         return drop(s, direction::up, reason::unexpected_class);
     }
     drop(s, direction::up, reason::unknown_method);
@@ -239,7 +253,7 @@ relay::relay(relay&&) noexcept = default;
 
 listener_id relay::add_listener(socket_id id, listener_options options) {
     const listener_id added = add_stream_listener(std::move(options));
-    state_->serve_clients(state_->sockets_, id, added);
+    state_->serve_clients(id, added);
     return added;
 }
 
@@ -249,7 +263,7 @@ listener_id relay::add_stream_listener(listener_options options) {
 }
 
 bool relay::connected(socket_id id, listener_id listener) noexcept try {
-    state_->serve_clients(state_->connections_, id, listener);
+    state_->serve_clients(id, listener);
     return true;
 } catch (const std::bad_alloc&) {
     return false;
@@ -321,16 +335,17 @@ void relay::reconfigure(const relay_options& wanted) {
     o.max_allocations = wanted.max_allocations;
     o.permissions_per_allocation = wanted.permissions_per_allocation;
     o.channels_per_allocation = wanted.channels_per_allocation;
+    o.connections_per_allocation = wanted.connections_per_allocation;
     o.peers = std::move(peers);
     state_->nonces_.set_lifetime(wanted.nonce_lifetime);
     state_->bandwidth_ = bandwidth_limit(wanted.bandwidth_per_allocation);
     state_->budget_ = std::move(budget);
 }
 
-void relay::judge_peers_again(allocation_cursor& at, std::size_t places) noexcept {
+void relay::judge_peers_again(allocation_cursor& at, std::size_t places, time_point now, outbox& out) noexcept {
     const state::slot end = state_->allocations_.end();
     for (; places != 0 && at.next < end; --places, ++at.next)
-        if (state_->allocations_.find(at.next) != nullptr) state_->judge_peers_again(at.next);
+        if (state_->allocations_.find(at.next) != nullptr && !state_->judge_peers_again(at.next, now, out)) return;
     at.done = at.next >= end;
 }
 

@@ -32,6 +32,7 @@ allocation_report relay::state::report_of(const allocation& a, time_point now) c
                         .account = a.account,
                         .realm = std::string(info.realm),
                         .protocol = info.protocol,
+                        .relayed_protocol = info.relayed_protocol,
                         .used = usage_of(a, now),
                         .expires_in = left(a.expires(), now),
                         .peers = {info.peers.begin(), info.peers.end()},
@@ -40,6 +41,10 @@ allocation_report relay::state::report_of(const allocation& a, time_point now) c
         if (p.expires > now) r.permissions.push_back({p.peer, left(p.expires, now)});
     for (const channel& c : a.channels)
         if (c.expires > now) r.channels.push_back({c.number, c.peer, left(c.expires, now)});
+    for (const peer_connection c : a.links) {
+        const peer_link& link = links_[c];
+        r.connections.push_back({link.peer, link.what == peer_link::state::bound, services_.addresses.traffic_of(c)});
+    }
     a.books.refused.for_each([&](reason why, std::uint32_t n) { r.refused.push_back({why, n}); });
     a.books.dropped_up.for_each([&](reason why, std::uint32_t n) { r.dropped.push_back({direction::up, why, n}); });
     a.books.dropped_down.for_each([&](reason why, std::uint32_t n) { r.dropped.push_back({direction::down, why, n}); });

@@ -1,7 +1,9 @@
 #pragma once
 /// The inside of turn::relay, shared by the files of this folder: one file per method, one function per step.
 
+#include <array>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/deadline_queue.hpp"
@@ -10,6 +12,7 @@
 #include "relay/bandwidth_limit.hpp"
 #include "relay/byte_budget.hpp"
 #include "relay/lookups.hpp"
+#include "relay/peer_links.hpp"
 #include "relay/tables.hpp"
 #include "turn/relay.hpp"
 #include "turn/stun/attributes.hpp"
@@ -42,6 +45,8 @@ struct reply {
     std::optional<relay_addresses::token> reservation{};
     std::optional<stun::address_error_code::value_type> address_error{};
     stun::unknown_attributes::value_type unknown{};
+    std::optional<connection_id> connection{};
+    bool later = false; ///< not now: a Connect is answered when the peer has answered
 };
 
 /// One request on its way through authentication to its handler. Borrows the message.
@@ -75,9 +80,14 @@ struct relay::state {
     };
     /// `unknown` when nobody told us of it.
     [[nodiscard]] socket_entry entry_of(socket_id id) const noexcept {
-        const auto& table = is_stream(id) ? connections_ : sockets_;
+        const auto& table = sockets_[static_cast<std::size_t>(kind_of(id))];
         const std::size_t i = index_of(id);
         return i < table.size() ? table[i] : socket_entry{};
+    }
+    /// Makes room for it, so that set_entry() cannot fail. May throw std::bad_alloc.
+    void reserve_entry(socket_id id);
+    void set_entry(socket_id id, const socket_entry& entry) noexcept {
+        sockets_[static_cast<std::size_t>(kind_of(id))][index_of(id)] = entry;
     }
 
     // relay.cpp: demultiplex and forward
@@ -143,11 +153,37 @@ struct relay::state {
     outcome create_permission(request&);
     outcome channel_bind(request&);
 
+    // tcp.cpp: RFC 6062
+    outcome connect(request&, reply&, outbox&);
+    outcome connection_bind(request&, outbox&);
+    /// Whether another shard has the connection that a ConnectionBind names: then that one shall have the client's.
+    [[nodiscard]] bool moves_on(const request&, outbox&) noexcept;
+    /// The allocation whose key may sign the request: that of its 5-tuple, or of the connection it wants to bind.
+    [[nodiscard]] const allocation* signed_for(const request&) const noexcept;
+    void peer_connected(peer_connection, time_point now, outbox&);
+    void peer_unreachable(peer_connection, reason why, time_point now, outbox&);
+    void peer_arrived(peer_connection, socket_id relay, const transport_address& peer, time_point now, outbox&);
+    void peer_gone(peer_connection, const peer_traffic&) noexcept;
+    void answer_connect(const peer_link&, std::span<const std::byte> message, const outcome&, time_point now, outbox&);
+    void attempt_indication(const peer_link&, outbox&);
+    /// Keeps a new connection, or throws std::bad_alloc, then nothing has changed.
+    peer_link& keep_link(peer_connection, slot owner, const transport_address& peer, time_point now);
+    void wait_for_bind(peer_connection, time_point now) noexcept;
+    void refuse_connect(peer_connection, const outcome&, time_point now, outbox&);
+    void expire(peer_connection, time_point now, outbox&);
+    [[nodiscard]] bool judge_links_again(allocation&, time_point now, outbox&) noexcept;
+    /// Forgets it, whatever its state; its traffic so far becomes the allocation's.
+    void forget_link(peer_connection) noexcept;
+    void forget_links(allocation&, address_family) noexcept;
+    [[nodiscard]] peer_traffic traffic_of_links(const allocation&) const noexcept;
+
     // answer.cpp
     void answer(const request&, const outcome&, const reply&, outbox&);
 
     // lifetimes.cpp: what is alive and when it ends
-    void serve_clients(std::vector<socket_entry>& table, socket_id, listener_id);
+    void serve_clients(socket_id, listener_id);
+    /// Forgets a connection and its look-ups, for ever or for another shard.
+    void forget_client(socket_id) noexcept;
     void disconnected(socket_id, const transport_address& client, time_point now, outbox&) noexcept;
     void schedule(slot) noexcept;
     void expire(slot, time_point now, outbox&) noexcept;
@@ -168,12 +204,16 @@ struct relay::state {
     outcome may_reach(const allocation&, const transport_address& peer, bool any_port);
     void purge_expired(allocation&, time_point now) noexcept;
     void install_permission(allocation&, const transport_address& peer, time_point now);
-    void judge_peers_again(slot) noexcept;
+    /// False: `out` has no room for all of it; call again.
+    [[nodiscard]] bool judge_peers_again(slot, time_point now, outbox&) noexcept;
 
-    // Ids in the deadline queue: look-ups first, then allocations.
+    // Ids in the deadline queue: look-ups first, then allocations and connections with peers by turns.
     [[nodiscard]] deadline_queue::id deadline_of_lookup(lookup_table::index i) const noexcept { return i; }
     [[nodiscard]] deadline_queue::id deadline_of(slot s) const noexcept {
-        return static_cast<deadline_queue::id>(lookups_.max()) + s;
+        return static_cast<deadline_queue::id>(lookups_.max()) + 2 * s;
+    }
+    [[nodiscard]] deadline_queue::id deadline_of(peer_connection c) const noexcept {
+        return static_cast<deadline_queue::id>(lookups_.max()) + 2 * static_cast<std::uint32_t>(c) + 1;
     }
 
     relay_options options_;
@@ -181,12 +221,12 @@ struct relay::state {
     stun::nonce_issuer nonces_;
     relay_counters books_;
     std::vector<listener_options> listeners_;
-    std::vector<socket_entry> sockets_;     ///< by index_of(socket_id)
-    std::vector<socket_entry> connections_; ///< likewise, of streams
+    std::array<std::vector<socket_entry>, 4> sockets_; ///< by socket_kind and index_of(socket_id)
     slot_map<allocation> allocations_;
     five_tuple_hash hash_;
     index_table by_tuple_;
     lookup_table lookups_;
+    peer_links links_{};
     deadline_queue deadlines_;
     byte_budget budget_;
     bandwidth_limit bandwidth_;

@@ -87,11 +87,16 @@ struct alignas(64) allocation {
 
     // For diagnosis.
     allocation_books books{};
+    few<peer_connection> links{};   ///< connections with peers of a TCP allocation
     few<transport_address> peers{}; ///< see allocation_info::peers
     std::uint8_t oldest_peer = 0;   ///< index: the one that makes room when there are most_peers
 
     [[nodiscard]] relayed_transport_address& relayed(address_family f) noexcept { return relays[family_index(f)]; }
     [[nodiscard]] bool relays_family(address_family f) const noexcept { return relays[family_index(f)].exists(); }
+    /// RFC 6062: a TCP allocation.
+    [[nodiscard]] bool relays_tcp() const noexcept {
+        return kind_of(relays[0].id) == socket_kind::tcp_relay || kind_of(relays[1].id) == socket_kind::tcp_relay;
+    }
     [[nodiscard]] bool relays_anything() const noexcept { return relays[0].exists() || relays[1].exists(); }
 
     permission* find_permission(const transport_address& peer) noexcept {

@@ -25,7 +25,9 @@ bool relay_sockets::supports(address_family family) const noexcept {
     return false;
 }
 
-result<relay_addresses::bound> relay_sockets::bind(address_family family, port_wish wish, time_point now) noexcept try {
+result<relay_addresses::bound> relay_sockets::bind(address_family family, transport relayed, port_wish wish,
+                                                   time_point now) noexcept try {
+    if (relayed != transport::udp) return errc::io; // this server has no sockets that listen for peers
     const std::size_t count = shared_.places.size();
     const std::size_t first = count == 0 ? 0 : crypto::random64() % count; // spreads over several relay addresses
     for (std::size_t i = 0; i < count; ++i) {
@@ -103,6 +105,14 @@ result<socket_id> relay_sockets::keep(socket_id id, port_lease lease) try {
 void relay_sockets::cancel(const bound& b) noexcept {
     close_later(b.id);
     if (b.reservation) shared_.held.cancel(*b.reservation);
+}
+
+result<peer_connection> relay_sockets::connect(socket_id, const transport_address&, time_point) noexcept {
+    return errc::io;
+}
+
+peer_traffic relay_sockets::traffic_of(peer_connection) const noexcept {
+    return {};
 }
 
 void relay_sockets::close_later(socket_id id) noexcept {

@@ -17,9 +17,11 @@ public:
     relay_sockets(shared_state& shared, net::packet_io& io) noexcept : shared_(shared), io_(io) {}
 
     [[nodiscard]] bool supports(address_family) const noexcept override;
-    result<bound> bind(address_family, port_wish, time_point now) noexcept override;
+    result<bound> bind(address_family, transport relayed, port_wish, time_point now) noexcept override;
     result<bound> redeem(const token&, time_point now) noexcept override;
     void cancel(const bound&) noexcept override;
+    result<peer_connection> connect(socket_id relay, const transport_address& peer, time_point now) noexcept override;
+    [[nodiscard]] peer_traffic traffic_of(peer_connection) const noexcept override;
 
     /// Marks a socket to be closed by settle(). Not at once: packets of the batch in progress may still carry its id,
     /// and must not meet a new allocation that got the id again.

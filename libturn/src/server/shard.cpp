@@ -124,12 +124,17 @@ void shard::reconfigure(std::shared_ptr<const relay_options> relay, const net::s
 }
 
 void shard::judge_peers_again(allocation_cursor at, std::shared_ptr<errand::part> part) {
-    relay_.judge_peers_again(at, places_at_a_time);
+    const auto now = read_clock();
+    relay_.judge_peers_again(at, places_at_a_time, now, out_);
+    carry_out(now);
     if (at.done) return;
     try {
         post([this, at, part = std::move(part)]() mutable { judge_peers_again(at, std::move(part)); });
     } catch (const std::bad_alloc&) { // then all at once: nobody keeps a peer for want of memory
-        while (!at.done) relay_.judge_peers_again(at, places_at_a_time);
+        while (!at.done) {
+            relay_.judge_peers_again(at, places_at_a_time, now, out_);
+            carry_out(now);
+        }
     }
 }
 

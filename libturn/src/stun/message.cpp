@@ -31,7 +31,7 @@ constexpr std::uint64_t known_required =
     set_of<mapped_address, username, message_integrity, error_code, unknown_attributes, channel_number, lifetime,
            xor_peer_address, data, realm, nonce, xor_relayed_address, requested_address_family, even_port,
            requested_transport, dont_fragment, message_integrity_sha256, password_algorithm, userhash,
-           xor_mapped_address, reservation_token>();
+           xor_mapped_address, reservation_token, connection_id>();
 
 constexpr bool is_known(std::uint16_t type) noexcept {
     return type < 64 && (known_required >> type & 1) != 0;

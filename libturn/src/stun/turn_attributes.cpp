@@ -74,6 +74,16 @@ result<std::size_t> address_error_code::encode(const value_type& v, const transa
     return encode_coded_phrase(family, {v.code, v.phrase}, out);
 }
 
+result<turn::connection_id> connection_id::decode(bytes value, const transaction_id&) noexcept {
+    if (value.size() != 4) return errc::bad_attribute;
+    return turn::connection_id{load_u32(value, 0)};
+}
+
+result<std::size_t> connection_id::encode(const value_type& v, const transaction_id&,
+                                          std::span<std::byte> out) noexcept {
+    return put_u32(static_cast<std::uint32_t>(v), out);
+}
+
 // RFC 8656, figure 11: 16 reserved bits, 7 of type and 9 of code. The types of ICMP errors fit (below 128 in ICMPv6).
 
 result<icmp::value_type> icmp::decode(bytes value, const transaction_id&) noexcept {

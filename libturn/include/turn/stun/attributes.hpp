@@ -177,11 +177,12 @@ struct even_port {
     static result<std::size_t> encode(const value_type&, const transaction_id&, std::span<std::byte> out) noexcept;
 };
 
-/// RFC 8656, 18.8. An IP protocol number; 17 is UDP.
+/// RFC 8656, 18.8. An IP protocol number.
 struct requested_transport {
     using value_type = std::uint8_t;
     static constexpr std::uint16_t type = 0x0019;
     static constexpr value_type udp = 17;
+    static constexpr value_type tcp = 6; ///< RFC 6062, 4.1
     static result<value_type> decode(bytes value, const transaction_id&) noexcept;
     static result<std::size_t> encode(const value_type&, const transaction_id&, std::span<std::byte> out) noexcept;
 };
@@ -214,6 +215,14 @@ struct icmp {
         std::uint32_t error_data = 0;
     };
     static constexpr std::uint16_t type = 0x8004;
+    static result<value_type> decode(bytes value, const transaction_id&) noexcept;
+    static result<std::size_t> encode(const value_type&, const transaction_id&, std::span<std::byte> out) noexcept;
+};
+
+/// RFC 6062, 6.2.1. Exactly four bytes.
+struct connection_id {
+    using value_type = turn::connection_id;
+    static constexpr std::uint16_t type = 0x002a;
     static result<value_type> decode(bytes value, const transaction_id&) noexcept;
     static result<std::size_t> encode(const value_type&, const transaction_id&, std::span<std::byte> out) noexcept;
 };

@@ -28,6 +28,9 @@ enum class method : std::uint16_t {
     data = 0x007,
     create_permission = 0x008,
     channel_bind = 0x009, // RFC 8656, 17
+    connect = 0x00a,
+    connection_bind = 0x00b,
+    connection_attempt = 0x00c, // RFC 6062, 6.1
 };
 
 using transaction_id = std::array<std::byte, 12>;
