@@ -104,10 +104,12 @@ struct server_totals {
     relay_totals relay{};
     net_totals net{};
     stream_totals streams{};
+    peer_connection_totals peers{}; ///< connections of TCP allocations
     shard_totals shards{};
     std::vector<relay_totals> relay_by_shard{};
     std::vector<net_totals> net_by_shard{};
     std::vector<stream_totals> streams_by_shard{};
+    std::vector<peer_connection_totals> peers_by_shard{};
     std::size_t ports_in_use = 0; ///< of relay addresses, reserved ones included
     std::size_t ports_peak = 0;   ///< the most there were at once
     std::size_t quota_in_use = 0;

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 
 #include "turn/reason.hpp"
 #include "turn/transport_address.hpp"
@@ -36,6 +37,26 @@ private:
     std::size_t per_source_;
     std::size_t in_use_ = 0;
     std::unordered_map<std::uint64_t, std::size_t> by_source_{};
+};
+
+/// The place of a connection that is between two shards: given back unless somebody takes it over.
+class connection_place {
+public:
+    connection_place(connection_budget& budget, const transport_address& source) noexcept
+        : budget_(&budget), source_(source) {}
+    connection_place(connection_place&& other) noexcept
+        : budget_(std::exchange(other.budget_, nullptr)), source_(other.source_) {}
+    connection_place& operator=(connection_place&&) = delete;
+    ~connection_place() {
+        if (budget_ != nullptr) budget_->leave(source_);
+    }
+    /// From now on it is somebody else's business.
+    void take_over() noexcept { budget_ = nullptr; }
+    [[nodiscard]] const transport_address& source() const noexcept { return source_; }
+
+private:
+    connection_budget* budget_;
+    transport_address source_;
 };
 
 } // namespace turn::net

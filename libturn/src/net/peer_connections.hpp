@@ -19,8 +19,8 @@
 
 namespace turn::net {
 
-/// Names a connection with a peer: a dense index. It is given out again only after the receive() that follows its end.
-enum class peer_connection : std::uint32_t {};
+/// An id is given out again only after the receive() that follows the connection's end.
+using turn::peer_connection;
 
 struct peer_connection_options {
     std::chrono::milliseconds connect{30'000};      ///< until a peer has answered; RFC 6062, 5.2: at least 30 s

@@ -106,30 +106,10 @@ void stream_sockets::begin(file_descriptor handle, std::uint32_t listener, const
         ++books_.closed[static_cast<std::size_t>(*refused)];
         return;
     }
-    std::uint32_t index = 0;
-    try {
-        if (free_.empty()) {
-            // Whatever the end of a connection needs is there from its beginning.
-            const std::size_t count = connections_.size() + 1;
-            for (auto* list : {&free_, &resting_, &backlog_})
-                if (list->capacity() < count) list->reserve(2 * count);
-            if (turns_.capacity() < count + ready_.size()) turns_.reserve(2 * count + ready_.size());
-            for (auto* list : {&gone_, &reported_})
-                if (list->capacity() < count) list->reserve(2 * count);
-            deadlines_.reserve(static_cast<deadline_queue::id>(connections_.size()));
-            connections_.emplace_back();
-            free_.push_back(static_cast<std::uint32_t>(connections_.size() - 1));
-        }
-        index = free_.back();
-        deadlines_.reserve(index);
-        epoll_event event{};
-        event.events = EPOLLIN;
-        event.data.u32 = index;
-        if (::epoll_ctl(epoll_.number(), EPOLL_CTL_ADD, handle.number(), &event) != 0) throw std::bad_alloc();
-    } catch (const std::bad_alloc&) {
-        budget_.leave(client);
-        throw;
-    }
+    connection_place place(budget_, client);
+    const std::uint32_t index = next_index();
+    if (!watch_new(handle.number(), index)) throw std::bad_alloc();
+    place.take_over();
     free_.pop_back();
     configure(handle.number());
     connection& c = connections_[index];
@@ -141,6 +121,96 @@ void stream_sockets::begin(file_descriptor handle, std::uint32_t listener, const
     reschedule(index);
 } catch (const std::bad_alloc&) {
     ++books_.closed[static_cast<std::size_t>(reason::out_of_memory)];
+}
+
+std::uint32_t stream_sockets::next_index() {
+    if (free_.empty()) {
+        // Whatever the end of a connection needs is there from its beginning.
+        const std::size_t count = connections_.size() + 1;
+        for (auto* list : {&free_, &resting_, &backlog_})
+            if (list->capacity() < count) list->reserve(2 * count);
+        if (turns_.capacity() < count + ready_.size()) turns_.reserve(2 * count + ready_.size());
+        for (auto* list : {&gone_, &reported_})
+            if (list->capacity() < count) list->reserve(2 * count);
+        deadlines_.reserve(static_cast<deadline_queue::id>(connections_.size()));
+        connections_.emplace_back();
+        free_.push_back(static_cast<std::uint32_t>(connections_.size() - 1));
+    }
+    deadlines_.reserve(free_.back());
+    return free_.back();
+}
+
+bool stream_sockets::watch_new(int descriptor, std::uint32_t index) noexcept {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u32 = index;
+    return ::epoll_ctl(epoll_.number(), EPOLL_CTL_ADD, descriptor, &event) == 0;
+}
+
+/// Takes a connection from here, unless by its end: it is in no budget and in no books then.
+client_connection stream_sockets::extract(std::uint32_t index) {
+    connection& c = connections_[index];
+    client_connection taken{.unsent = c.out.take_out(c.tls.get(), books_)};
+    ::epoll_ctl(epoll_.number(), EPOLL_CTL_DEL, c.handle.number(), nullptr);
+    taken.handle = std::move(c.handle);
+    taken.tls = std::move(c.tls);
+    taken.unread = std::move(c.partial);
+    books_.connections[static_cast<std::size_t>(c.protocol)].subtract(1);
+    if (!c.claimed) books_.without_allocation.subtract(1);
+    deadlines_.remove(index);
+    forget_turns(index);
+    resting_.push_back(index);
+    c = {};
+    return taken;
+}
+
+std::optional<client_connection> stream_sockets::take_out(socket_id id) {
+    const connection* const c = find(id);
+    if (c == nullptr) return std::nullopt;
+    const std::size_t request = c->held;
+    if (!c->claimed) budget_.leave(c->client);
+    client_connection taken = extract(static_cast<std::uint32_t>(index_of(id)));
+    taken.unread.erase(taken.unread.begin(), taken.unread.begin() + static_cast<std::ptrdiff_t>(request));
+    return taken;
+}
+
+std::optional<stream_sockets::traveller> stream_sockets::send_away(socket_id id) {
+    const connection* const c = find(id);
+    if (c == nullptr) return std::nullopt;
+    traveller t{.listener = c->listener, .protocol = c->protocol, .place = connection_place(budget_, c->client)};
+    t.connection = extract(static_cast<std::uint32_t>(index_of(id)));
+    return t;
+}
+
+void stream_sockets::take_in(traveller&& t, time_point now) try {
+    const std::uint32_t index = next_index();
+    if (!watch_new(t.connection.handle.number(), index)) throw std::bad_alloc();
+    free_.pop_back();
+    connection& c = connections_[index];
+    c.handle = std::move(t.connection.handle);
+    c.client = t.place.source();
+    c.listener = t.listener;
+    c.protocol = t.protocol;
+    c.sniffed = c.shaken = true;
+    c.since = now;
+    c.tls = std::move(t.connection.tls);
+    c.partial = std::move(t.connection.unread);
+    c.out.own_bytes() = std::move(t.connection.unsent);
+    c.writable_wanted = !c.out.own_bytes().empty();
+    c.backlog = true;
+    backlog_.push_back(index);
+    t.place.take_over();
+    ++books_.connections[static_cast<std::size_t>(c.protocol)];
+    ++books_.without_allocation;
+    watch(index);
+    reschedule(index);
+} catch (const std::bad_alloc&) {
+    ++books_.closed[static_cast<std::size_t>(reason::out_of_memory)];
+}
+
+void stream_sockets::forget_turns(std::uint32_t index) noexcept {
+    for (std::size_t i = next_turn_; i < turns_.size(); ++i)
+        if (turns_[i].data == index) turns_[i].events = 0; // not for whoever gets the index next
 }
 
 void stream_sockets::end(std::uint32_t index, reason why) {
@@ -158,8 +228,7 @@ void stream_sockets::end(std::uint32_t index, reason why) {
         books_.without_allocation.subtract(1);
     }
     deadlines_.remove(index);
-    for (std::size_t i = next_turn_; i < turns_.size(); ++i)
-        if (turns_[i].data == index) turns_[i].events = 0; // not for whoever gets the index next
+    forget_turns(index);
     if (c.known)
         gone_.push_back({stream_id(index), c.client});
     else

@@ -1,5 +1,6 @@
 #include "net/stream_framer.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "turn/channel_data.hpp"
@@ -11,7 +12,8 @@ namespace {
 constexpr std::size_t stun_header_size = 20;
 constexpr std::size_t cookie_at = 4;
 constexpr std::array magic_cookie{std::byte{0x21}, std::byte{0x12}, std::byte{0xa4}, std::byte{0x42}};
-constexpr frame garbage{frame::state::garbage, {}, 0};
+constexpr frame garbage{frame::state::garbage, {}, 0, false};
+constexpr std::array connection_bind_request{std::byte{0x00}, std::byte{0x0b}};
 
 std::size_t length_field(bytes b) noexcept {
     return std::to_integer<std::size_t>(b[2]) << 8 | std::to_integer<std::size_t>(b[3]);
@@ -21,7 +23,8 @@ std::size_t length_field(bytes b) noexcept {
 frame cut(bytes received, std::size_t message, std::size_t size, const frame_rules& rules) noexcept {
     if (size > rules.largest) return garbage;
     if (received.size() < size) return {};
-    return {frame::state::whole, received.first(message), size};
+    const bool binds = std::equal(connection_bind_request.begin(), connection_bind_request.end(), received.begin());
+    return {frame::state::whole, received.first(message), size, binds};
 }
 
 frame stun_frame(bytes received, const frame_rules& rules) noexcept {

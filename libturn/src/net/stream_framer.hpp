@@ -17,6 +17,7 @@ struct frame {
     state what = state::incomplete;
     bytes message{};      ///< whole: a STUN message, or ChannelData without its padding
     std::size_t size = 0; ///< whole: bytes it takes on the stream, padding included
+    bool binds = false;   ///< whole: a ConnectionBind request, behind which may be no message (RFC 6062, 5.4)
 };
 
 struct frame_rules {

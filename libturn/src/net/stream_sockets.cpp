@@ -105,7 +105,11 @@ bool stream_sockets::take_turn(turn t, time_point now) {
             after_write(t.data, c.out.flush(target_of(c), now, options_.queue, books_));
             if (!c.handle) return true;
         }
-        const bool readable = (t.events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0;
+        if (c.held != 0 && (t.events & (EPOLLHUP | EPOLLERR)) != 0) {
+            end(t.data, reason::none);
+            return true;
+        }
+        const bool readable = (t.events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0 && c.held == 0;
         const bool due = t.events == 0 ? c.backlog : readable && !c.backlog; // what has come already comes first
         if (!due) return true;
         if (room_for(c).empty()) return false;
@@ -132,6 +136,11 @@ std::size_t stream_sockets::share() const noexcept {
 void stream_sockets::read_backlog(std::uint32_t index, time_point now) {
     connection& c = connections_[index];
     c.backlog = false;
+    if (c.held != 0) { // its ConnectionBind has been answered, and the connection is still here
+        c.partial.erase(c.partial.begin(), c.partial.begin() + static_cast<std::ptrdiff_t>(c.held));
+        c.held = 0;
+        watch(index);
+    }
     const auto room = room_for(c);
     std::copy(c.partial.begin(), c.partial.end(), room.begin());
     parse(index, room.first(c.partial.size()), now);
@@ -205,7 +214,7 @@ void stream_sockets::read_tls(std::uint32_t index, time_point now) {
         parse(index, room.first(had + came), now);
         if (!c.handle) return;
     }
-    if (state == tls_session::state::closed) return end(index, reason::none);
+    if (state == tls_session::state::closed && c.held == 0) return end(index, reason::none);
     if (state == tls_session::state::failed) end(index, c.shaken ? reason::malformed : reason::handshake_failed);
 }
 
@@ -225,14 +234,20 @@ void stream_sockets::parse(std::uint32_t index, std::span<std::byte> received, t
         packets_.push_back({stream_id(index), c.client, f.message, 0});
         ++books_.received_frames;
         books_.received_bytes.add(f.message.size());
+        if (f.binds && options_.data_connections && !c.claimed) {
+            c.held = f.size;
+            watch(index);
+            break;
+        }
         rest = rest.subspan(f.size);
     }
-    if (!c.claimed && rest.size() < received.size()) { // RFC 8489, 6.2.2: who still asks has not timed out
+    if (!c.claimed &&
+        (c.held != 0 || rest.size() < received.size())) { // RFC 8489, 6.2.2: who still asks has not timed out
         c.since = now;
         reschedule(index);
     }
     arena_used_ += received.size();
-    if (!c.backlog && packets_.size() == end_of_turn && !rest.empty()) {
+    if (c.held == 0 && !c.backlog && packets_.size() == end_of_turn && !rest.empty()) {
         c.backlog = true;
         backlog_.push_back(index);
     }
@@ -268,6 +283,10 @@ void stream_sockets::send(std::span<const datagram> messages, time_point now) {
         for_one_.clear();
         for (std::uint32_t m = c.first_message; m != no_message; m = next_message_[m]) for_one_.push_back(&messages[m]);
         c.first_message = c.last_message = no_message;
+        if (c.held != 0 && !c.backlog) { // an answer: unless the connection is taken out, it goes on
+            c.backlog = true;
+            backlog_.push_back(i);
+        }
         after_write(i, c.out.write(target_of(c), for_one_, now, options_.queue, books_));
     }
 }
@@ -279,11 +298,17 @@ void stream_sockets::after_write(std::uint32_t index, stream_writer::outcome how
     if (how == stream_writer::outcome::stuck) return end(index, reason::slow_reader);
     const bool wanted = how == stream_writer::outcome::waiting;
     if (wanted == c.writable_wanted) return;
+    c.writable_wanted = wanted;
+    watch(index);
+}
+
+void stream_sockets::watch(std::uint32_t index) noexcept {
+    const connection& c = connections_[index];
     epoll_event event{};
-    event.events = wanted ? EPOLLIN | EPOLLOUT : EPOLLIN;
+    if (c.held == 0) event.events |= EPOLLIN;
+    if (c.writable_wanted) event.events |= EPOLLOUT;
     event.data.u32 = index;
     ::epoll_ctl(epoll_.number(), EPOLL_CTL_MOD, c.handle.number(), &event);
-    c.writable_wanted = wanted;
 }
 
 } // namespace turn::net

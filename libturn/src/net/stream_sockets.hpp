@@ -5,12 +5,14 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "base/deadline_queue.hpp"
 #include "net/connection_budget.hpp"
 #include "net/file_descriptor.hpp"
+#include "net/splice.hpp"
 #include "net/stream_writer.hpp"
 #include "net/tls_context.hpp"
 #include "net/tls_session.hpp"
@@ -24,6 +26,9 @@ struct stream_options {
     std::chrono::milliseconds idle{30'000};      ///< without an allocation and without a message
     std::chrono::milliseconds handshake{10'000}; ///< from accept to the first message
     queue_limits queue{};
+    /// What comes behind a ConnectionBind request may be a peer's (RFC 6062, 5.4): it is not looked at until the
+    /// request has been answered.
+    bool data_connections = false;
 };
 
 /// What a listening socket takes. With both, the first byte tells (RFC 7983).
@@ -76,6 +81,22 @@ public:
     /// Whether the connection's client has an allocation now: if so it may stay as long as it likes.
     void claim(socket_id, bool by_allocation, time_point now);
     void close(socket_id, reason why);
+
+    /// A connection whose ConnectionBind has been handled: nothing of it is left here, and nothing is reported.
+    /// `unread` is what came behind the request. Nothing when it is gone already.
+    std::optional<client_connection> take_out(socket_id);
+    /// A connection on its way to the sockets of another shard, which has the same listeners.
+    struct traveller {
+        client_connection connection{}; ///< its ConnectionBind is still unread
+        std::uint32_t listener = 0;
+        transport protocol{};
+        connection_place place;
+    };
+    /// The same for a connection whose ConnectionBind shall be handled elsewhere.
+    std::optional<traveller> send_away(socket_id);
+    /// The next receive() tells of it as of any other.
+    void take_in(traveller&&, time_point now);
+
     /// The end: no connection is left, and nothing is reported.
     void close_all();
     /// Closes what is due; call no later than next_deadline(), and receive() afterwards if more().
@@ -104,7 +125,8 @@ private:
         bool claimed = false; ///< has an allocation, so it is in no budget
         bool backlog = false; ///< whole messages wait in `partial`
         bool writable_wanted = false;
-        time_point since{}; ///< accepted, or last heard of while it has no allocation
+        std::size_t held = 0; ///< bytes of the ConnectionBind at the front of `partial` that is being handled; 0: none
+        time_point since{};   ///< accepted, or last heard of while it has no allocation
         std::unique_ptr<tls_session> tls{};
         std::vector<std::byte> partial{}; ///< what came behind the last whole message
         stream_writer out{};
@@ -125,6 +147,11 @@ private:
     void accept_some(std::uint32_t listener, time_point now);
     void begin(file_descriptor handle, std::uint32_t listener, const transport_address& client, time_point now);
     void watch_listeners(bool on) noexcept;
+    /// An index that is not in use, with room for all that its end will need. May throw std::bad_alloc.
+    [[nodiscard]] std::uint32_t next_index();
+    [[nodiscard]] bool watch_new(int descriptor, std::uint32_t index) noexcept;
+    [[nodiscard]] client_connection extract(std::uint32_t index);
+    void forget_turns(std::uint32_t index) noexcept;
     void end(std::uint32_t index, reason why);
     void reschedule(std::uint32_t index);
     [[nodiscard]] connection* find(socket_id) noexcept;
@@ -142,6 +169,8 @@ private:
 
     // and messages in, bytes out
     void after_write(std::uint32_t index, stream_writer::outcome);
+    /// Listens for what the connection is to be listened for.
+    void watch(std::uint32_t index) noexcept;
     [[nodiscard]] stream_writer::target target_of(connection& c) const noexcept {
         return {c.handle.number(), c.shaken ? c.tls.get() : nullptr};
     }

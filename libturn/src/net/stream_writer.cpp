@@ -148,6 +148,20 @@ stream_writer::outcome stream_writer::flush(target to, time_point now, const que
     return state == progress::all ? outcome::sent : outcome::waiting;
 }
 
+std::vector<std::byte> stream_writer::take_out(tls_session* tls, stream_counters& books) {
+    std::vector<std::byte> waiting(unsent_.begin() + static_cast<std::ptrdiff_t>(unsent_from_), unsent_.end());
+    for (; !queue_.empty(); queue_.pop(books)) {
+        const datagram message = queue_[0];
+        if (tls == nullptr)
+            append_rest(waiting, message, 0);
+        else if (!tls->send(message, waiting))
+            break;
+        book_sent(message, books);
+    }
+    abandon(reason::socket_closed, books);
+    return waiting;
+}
+
 void stream_writer::abandon(reason why, stream_counters& books) {
     queue_.drop_all(why, books);
     unsent_ = {};

@@ -32,6 +32,8 @@ public:
     /// without touching the queue.
     std::vector<std::byte>& own_bytes() noexcept { return unsent_; }
     void say(int descriptor, stream_counters& books) { write_unsent(descriptor, books); }
+    /// Takes out what waits, as it goes to the socket: the connection goes elsewhere. Nothing when TLS has failed.
+    std::vector<std::byte> take_out(tls_session* tls, stream_counters& books);
     /// Drops what waits.
     void abandon(reason why, stream_counters& books);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <cerrno>
 #include <new>
 
@@ -13,10 +14,6 @@ namespace {
 
 constexpr net::socket_options relay_socket{.role = net::socket_role::relay};
 
-std::size_t index(socket_id id) noexcept {
-    return static_cast<std::size_t>(id);
-}
-
 } // namespace
 
 bool relay_sockets::supports(address_family family) const noexcept {
@@ -27,13 +24,13 @@ bool relay_sockets::supports(address_family family) const noexcept {
 
 result<relay_addresses::bound> relay_sockets::bind(address_family family, transport relayed, port_wish wish,
                                                    time_point now) noexcept try {
-    if (relayed != transport::udp) return errc::io; // this server has no sockets that listen for peers
+    assert(relayed == transport::udp || peers_ != nullptr); // or the relay does not offer it
     const std::size_t count = shared_.places.size();
     const std::size_t first = count == 0 ? 0 : crypto::random64() % count; // spreads over several relay addresses
     for (std::size_t i = 0; i < count; ++i) {
         auto& place = *shared_.places[(first + i) % count];
         if (place.bind.family != family) continue;
-        auto made = bind_at(place, wish, now);
+        auto made = bind_at(place, relayed, wish, now);
         if (made || made.error() != errc::no_capacity) return made;
     }
     return errc::no_capacity;
@@ -41,7 +38,20 @@ result<relay_addresses::bound> relay_sockets::bind(address_family family, transp
     return errc::io;
 }
 
-result<relay_addresses::bound> relay_sockets::bind_at(relay_place& place, port_wish wish, time_point now) {
+result<socket_id> relay_sockets::open(const transport_address& local, transport relayed) {
+    if (relayed == transport::udp) return io_.open(local, relay_socket);
+    auto handle = net::peer_connections::bind(local);
+    if (!handle) return handle.error();
+    return peers_->listen(std::move(*handle));
+}
+
+void relay_sockets::close(socket_id id) noexcept {
+    if (kind_of(id) == socket_kind::udp) return io_.close(id);
+    peers_->close(id);
+}
+
+result<relay_addresses::bound> relay_sockets::bind_at(relay_place& place, transport relayed, port_wish wish,
+                                                      time_point now) {
     // Ports that turn out to belong to another program stay leased until we are done, so that none is tried twice.
     std::array<port_pool::taken, 16> occupied{};
     for (auto& ports : occupied) {
@@ -49,7 +59,7 @@ result<relay_addresses::bound> relay_sockets::bind_at(relay_place& place, port_w
         if (!taken) return errc::no_capacity;
         ports = std::move(*taken);
 
-        const auto id = io_.open(place.bind.with_port(ports.port.port()), relay_socket);
+        const auto id = open(place.bind.with_port(ports.port.port()), relayed);
         if (!id && errno == EADDRINUSE) continue;
         if (!id) return errc::io;
         bound b{*id, place.advertised.with_port(ports.port.port()), {}};
@@ -94,11 +104,12 @@ result<relay_addresses::bound> relay_sockets::redeem(const token& name, time_poi
 }
 
 result<socket_id> relay_sockets::keep(socket_id id, port_lease lease) try {
-    if (index(id) >= slots_.size()) slots_.resize(index(id) + 1);
-    slots_[index(id)].lease = std::move(lease);
+    auto& slots = slots_[static_cast<std::size_t>(kind_of(id))];
+    if (index_of(id) >= slots.size()) slots.resize(index_of(id) + 1);
+    slots[index_of(id)].lease = std::move(lease);
     return id;
 } catch (const std::bad_alloc&) {
-    io_.close(id);
+    close(id);
     return errc::io;
 }
 
@@ -107,16 +118,41 @@ void relay_sockets::cancel(const bound& b) noexcept {
     if (b.reservation) shared_.held.cancel(*b.reservation);
 }
 
-result<peer_connection> relay_sockets::connect(socket_id, const transport_address&, time_point) noexcept {
-    return errc::io;
+result<peer_connection> relay_sockets::connect(socket_id relay, const transport_address& peer, time_point now) noexcept
+    try {
+    const auto begun = peers_->connect(relay, peer, now);
+    if (!begun) return errc::no_capacity;
+    if (keep_connection(*begun, relay)) return begun;
+    peers_->close(*begun);
+    return errc::no_capacity;
+} catch (const std::bad_alloc&) {
+    return errc::no_capacity;
 }
 
-peer_traffic relay_sockets::traffic_of(peer_connection) const noexcept {
-    return {};
+peer_traffic relay_sockets::traffic_of(peer_connection c) const noexcept {
+    const auto used = peers_->usage_of(c);
+    return {used.bytes_up, used.bytes_down};
+}
+
+bool relay_sockets::keep_connection(peer_connection c, socket_id relay) noexcept try {
+    const auto i = static_cast<std::size_t>(c);
+    if (i >= relay_of_.size()) relay_of_.resize(i + 1, no_socket);
+    slot_of(relay).connections.push_back(c);
+    relay_of_[i] = relay;
+    return true;
+} catch (const std::bad_alloc&) {
+    return false;
+}
+
+void relay_sockets::forget_connection(peer_connection c) noexcept {
+    const auto i = static_cast<std::size_t>(c);
+    if (i >= relay_of_.size() || relay_of_[i] == no_socket) return;
+    slot_of(relay_of_[i]).connections.erase_if([c](peer_connection other) { return other == c; });
+    relay_of_[i] = no_socket;
 }
 
 void relay_sockets::close_later(socket_id id) noexcept {
-    auto& s = slots_[index(id)];
+    auto& s = slot_of(id);
     if (s.next != not_closing) return;
     s.next = std::exchange(closing_, static_cast<std::uint32_t>(id));
 }
@@ -124,9 +160,14 @@ void relay_sockets::close_later(socket_id id) noexcept {
 void relay_sockets::settle() noexcept {
     while (closing_ != last_closing) {
         const auto id = socket_id{closing_};
-        auto& s = slots_[closing_];
+        auto& s = slot_of(id);
         closing_ = std::exchange(s.next, not_closing);
-        io_.close(id);
+        close(id);
+        while (s.connections.size() != 0) {
+            const peer_connection c = *s.connections.begin();
+            peers_->close(c);
+            forget_connection(c);
+        }
         s.lease = port_lease{}; // after the close: only now may another shard bind the port
     }
 }

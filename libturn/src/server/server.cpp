@@ -22,6 +22,7 @@ namespace turn {
 namespace {
 
 constexpr unsigned most_threads = 256;
+static_assert(most_threads <= 1U << (32 - connection_shard_shift)); // a CONNECTION-ID names its shard
 /// Descriptors of a shard beside its sockets: an epoll set, a bell and an alarm clock.
 constexpr std::size_t descriptors_per_shard = 3;
 /// How long an application waits for shards that do not answer.
@@ -70,8 +71,8 @@ std::size_t part_of_budget(std::size_t bytes_per_second, std::size_t shards) noe
     return std::max(part, std::min(bytes_per_second, outbox::largest_answer));
 }
 
-net::stream_options stream_options_of(const connection_limits& limits) noexcept {
-    return {limits.idle, limits.handshake, {.bytes = limits.queue_bytes, .age = limits.queue_age}};
+net::stream_options stream_options_of(const connection_limits& limits, bool tcp_relay) noexcept {
+    return {limits.idle, limits.handshake, {.bytes = limits.queue_bytes, .age = limits.queue_age}, tcp_relay};
 }
 
 } // namespace
@@ -81,11 +82,13 @@ struct server::impl {
     capacity_inputs what_bounds_it{}; ///< as they were at the start; unless relaying is off
     std::optional<shared_state> shared{};
     std::optional<net::connection_budget> connections{};
+    bool tcp_relay = false;                       ///< and somebody could ask for it
     std::vector<std::unique_ptr<shard>> shards{}; ///< behind what they share, which outlives them
     std::unique_ptr<certificate_watch> certificates{};
 
     ~impl() {
-        for (const auto& s : shards) s->stop(); // all at once; the shards' destructors wait
+        for (const auto& s : shards) s->stop(); // all at once
+        for (const auto& s : shards) s->join(); // before the first is gone: connections move between them
     }
 
     std::optional<start_error> set_up(server_options);
@@ -142,9 +145,14 @@ std::optional<start_error> server::impl::make_sockets(const server_options& opti
         if (!io) return start_error{"backend: this kernel or this build lacks it", 0};
         of_shard.datagrams = std::move(*io);
         if (!streams) continue;
-        auto made = net::stream_sockets::make(stream_options_of(limits), *connections);
+        tcp_relay = options.relay.relaying && options.relay.tcp_relay;
+        auto made = net::stream_sockets::make(stream_options_of(limits, tcp_relay), *connections);
         if (!made) return start_error{"connections: " + std::generic_category().message(errno), errno};
         of_shard.streams = std::move(*made);
+        if (!tcp_relay) continue;
+        auto peers = net::peer_connections::make();
+        if (!peers) return start_error{"connections with peers: " + std::generic_category().message(errno), errno};
+        of_shard.peers = std::move(*peers);
     }
     description.kernel = sockets.front().datagrams->what_works();
     return std::nullopt;
@@ -171,6 +179,7 @@ void server::impl::start_shards(const server_options& options, std::vector<shard
             watched.push_back({group.local, group.tls});
     }
     certificates = std::make_unique<certificate_watch>(std::move(watched), options.certificate_check, options.events);
+    for (const auto& s : shards) shared->shards.push_back(s.get());
     for (const auto& s : shards) s->start();
 }
 
@@ -196,6 +205,7 @@ std::optional<start_error> server::impl::find_relays(const server_options& optio
 
 relay_options server::impl::options_of_a_shard(const relay_options& options, std::size_t capacity) const {
     relay_options o = options;
+    o.tcp_relay = tcp_relay;
     o.max_allocations = capacity; // the quota, which all shards share, enforces the sum
     o.unauthenticated_bytes_per_second = part_of_budget(o.unauthenticated_bytes_per_second, description.shards);
     for (const auto& l : description.listeners) o.peers.own_services.push_back(l.local);
@@ -226,7 +236,8 @@ result<void, start_error> server::reconfigure(const server_options& wanted) {
         std::make_shared<const relay_options>(impl_->options_of_a_shard(wanted.relay, allowed.allocations));
     const auto all = std::make_shared<errand>(impl_->shards.size());
     for (const auto& s : impl_->shards)
-        s->reconfigure(relay, stream_options_of(wanted.connections), std::make_shared<errand::part>(all));
+        s->reconfigure(relay, stream_options_of(wanted.connections, impl_->tcp_relay),
+                       std::make_shared<errand::part>(all));
     all->wait(patience_with_shards);
     return {};
 }
@@ -315,8 +326,10 @@ server_totals server::totals() const {
         add(t.shards, s->numbers());
         add(t.net, t.net_by_shard.back());
         if (const auto* streams = s->stream_numbers()) add(t.streams_by_shard.emplace_back(), *streams);
+        if (const auto* peers = s->peer_numbers()) add(t.peers_by_shard.emplace_back(), *peers);
     }
     for (const auto& streams : t.streams_by_shard) add(t.streams, streams);
+    for (const auto& peers : t.peers_by_shard) add(t.peers, peers);
     t.ports_in_use = impl_->shared->ports.in_use();
     t.ports_peak = impl_->shared->ports.peak();
     t.quota_in_use = impl_->shared->quota.in_use();

@@ -30,14 +30,15 @@ time_point read_clock() noexcept {
 
 shard::shard(unsigned number, unsigned count, shared_state& shared, shard_sockets sockets, const relay_options& options)
     : name_("turn-shard-" + std::to_string(number)), shared_(shared), io_(std::move(sockets.datagrams)),
-      streams_(std::move(sockets.streams)), sockets_(shared, *io_),
-      relay_(options, {sockets_, shared.quota, shared.events, number + 1U, count}, shared.nonce_secret),
+      streams_(std::move(sockets.streams)), peers_(std::move(sockets.peers)), sockets_(shared, *io_, peers_.get()),
+      relay_(options, {sockets_, shared.quota, shared.events, number + 1U, count, number, count}, shared.nonce_secret),
       out_(outbox_size),
       // Twice, since the answers to look-ups that timed out may still come.
       mail_(std::make_shared<mailbox>(2 * options.max_lookups, [this] { bell_.ring(); })) {
     const bool wakes = bell_ && alarm_ && io_->also_watch(bell_.native_handle()) &&
                        io_->also_watch(alarm_.native_handle()) &&
-                       (!streams_ || io_->also_watch(streams_->native_handle()));
+                       (!streams_ || io_->also_watch(streams_->native_handle())) &&
+                       (!peers_ || io_->also_watch(peers_->native_handle()));
     if (!wakes) throw std::system_error(errno, std::generic_category());
 }
 
@@ -138,6 +139,12 @@ void shard::judge_peers_again(allocation_cursor at, std::shared_ptr<errand::part
     }
 }
 
+void shard::take_in(net::stream_sockets::traveller connection) {
+    // Shared, since a task may be copied; there is one owner at a time.
+    auto moving = std::make_shared<net::stream_sockets::traveller>(std::move(connection));
+    post([this, moving = std::move(moving)] { streams_->take_in(std::move(*moving), read_clock()); });
+}
+
 void shard::stop() {
     post([this] { end_everything(); });
 }
@@ -182,7 +189,7 @@ void shard::post(std::function<void()> task) {
 /// while.
 void shard::run() {
     for (int batches = 0; !ended_; ++batches) {
-        const bool more = streams_ && streams_->more();
+        const bool more = (streams_ && streams_->more()) || (peers_ && peers_->more());
         const auto awake = io_->wait(more ? std::chrono::milliseconds(0) : net::packet_io::forever);
         const auto batch = awake.packets ? io_->receive() : std::span<const packet>();
         const auto now = read_clock();
@@ -234,6 +241,7 @@ void shard::look_around(time_point now) {
     if (ended_) return;
     read_mail(now);
     if (streams_) take_streams(now);
+    if (peers_) take_peers(now);
     if (alarm_.when() <= now) tick(now);
 }
 
@@ -260,6 +268,35 @@ void shard::take_streams(time_point now) {
     carry_out(now);
 }
 
+/// What became of connections with peers; what they say does not come here.
+void shard::take_peers(time_point now) {
+    const auto news = peers_->receive(now);
+    const auto make_room = [&] {
+        if (!out_.has_room()) carry_out(now);
+    };
+    for (const auto& c : news.opened) {
+        make_room();
+        relay_.peer_connected(c.id, now, out_);
+    }
+    for (const auto& c : news.refused) {
+        make_room();
+        sockets_.forget_connection(c.id);
+        relay_.peer_unreachable(c.id, c.error == ETIMEDOUT, now, out_);
+    }
+    for (const auto& c : news.come) {
+        make_room();
+        if (sockets_.keep_connection(c.id, c.relay))
+            relay_.peer_arrived(c.id, c.relay, c.peer, now, out_);
+        else
+            peers_->close(c.id);
+    }
+    for (const auto& c : news.gone) {
+        sockets_.forget_connection(c.id);
+        relay_.peer_gone(c.id, {c.relayed.bytes_up, c.relayed.bytes_down});
+    }
+    carry_out(now);
+}
+
 void shard::tick(time_point now) {
     while (relay_.next_deadline() <= now) {
         relay_.tick(now, out_);
@@ -267,6 +304,7 @@ void shard::tick(time_point now) {
     }
     sockets_.tick(now);
     if (streams_) streams_->tick(now);
+    if (peers_) peers_->tick(now);
     alarm_.set(time_point::max()); // settle() knows better
 }
 
@@ -297,10 +335,37 @@ bool shard::flush(time_point now) {
             sockets_.close_later(close->id);
         } else if (const auto* claim = std::get_if<connection_claimed>(&o)) {
             streams_->claim(claim->id, claim->by_allocation, now);
+        } else if (const auto* joint = std::get_if<join_connections>(&o)) {
+            join(*joint);
+        } else if (const auto* journey = std::get_if<move_connection>(&o)) {
+            move(*journey);
+        } else if (const auto* unwanted = std::get_if<close_peer_connection>(&o)) {
+            close_peer(unwanted->id);
         }
     }
     out_.clear();
     return asked;
+}
+
+/// The answer to ConnectionBind is on its way, or waits in front of whatever the peer says.
+void shard::join(const join_connections& o) {
+    try {
+        auto client = streams_->take_out(o.client);
+        if (client && peers_->join(o.peer, std::move(*client))) return;
+    } catch (const std::bad_alloc&) { // then both of them are closed
+    }
+    close_peer(o.peer);
+    relay_.peer_gone(o.peer, {});
+}
+
+void shard::move(const move_connection& o) try {
+    if (auto leaving = streams_->send_away(o.id)) shared_.shards[o.shard]->take_in(std::move(*leaving));
+} catch (const std::bad_alloc&) { // then it is closed
+}
+
+void shard::close_peer(peer_connection c) noexcept {
+    peers_->close(c);
+    sockets_.forget_connection(c);
 }
 
 void shard::look_up(const credential_wanted& wanted) {
@@ -320,6 +385,7 @@ void shard::settle() {
     sockets_.settle();
     auto next = std::min(relay_.next_deadline(), sockets_.next_deadline());
     if (streams_) next = std::min(next, streams_->next_deadline());
+    if (peers_) next = std::min(next, peers_->next_deadline());
     if (next < alarm_.when()) alarm_.set(next); // too early is harmless, and cheaper than following every refresh
 }
 

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "net/peer_connections.hpp"
 #include "net/stream_sockets.hpp"
 #include "net/wakeups.hpp"
 #include "server/allocation_search.hpp"
@@ -29,6 +30,7 @@ namespace turn {
 struct shard_sockets {
     std::unique_ptr<net::packet_io> datagrams{};
     std::unique_ptr<net::stream_sockets> streams{}; ///< null: no listener for TCP or TLS
+    std::unique_ptr<net::peer_connections> peers{}; ///< null: no TCP allocations
 };
 
 /// Made and set up by one thread, then start(). Whatever is called afterwards may be called by any thread.
@@ -58,6 +60,8 @@ public:
     /// relay::reconfigure() and judge_peers_again(), the latter little by little.
     void reconfigure(std::shared_ptr<const relay_options>, const net::stream_options&,
                      std::shared_ptr<errand::part> part);
+    /// A connection that another shard has accepted and this one shall have.
+    void take_in(net::stream_sockets::traveller);
     /// Ends every allocation and leaves the thread; does not wait for it.
     void stop();
     void join();
@@ -70,6 +74,10 @@ public:
     [[nodiscard]] const stream_counters* stream_numbers() const noexcept {
         return streams_ ? &streams_->counters() : nullptr;
     }
+    /// Null: no TCP allocations.
+    [[nodiscard]] const peer_connection_counters* peer_numbers() const noexcept {
+        return peers_ ? &peers_->counters() : nullptr;
+    }
 
 private:
     /// By any thread: `task` is done soon by this shard's. Once everything has ended it is destroyed undone.
@@ -81,6 +89,7 @@ private:
     void book_batch(std::uint64_t packets, time_point received) noexcept;
     void look_around(time_point now);
     void take_streams(time_point now);
+    void take_peers(time_point now);
     void do_tasks();
     void read_mail(time_point now);
     void tick(time_point now);
@@ -92,6 +101,9 @@ private:
     /// included.
     void carry_out(time_point now);
     bool flush(time_point now);
+    void join(const join_connections&);
+    void move(const move_connection&);
+    void close_peer(peer_connection) noexcept;
     void look_up(const credential_wanted&);
     /// After a batch, a timer or mail: closes sockets, sets the alarm.
     void settle();
@@ -100,6 +112,7 @@ private:
     shared_state& shared_;
     std::unique_ptr<net::packet_io> io_;
     std::unique_ptr<net::stream_sockets> streams_;
+    std::unique_ptr<net::peer_connections> peers_;
     std::vector<std::array<listener_id, transport_count>> stream_listeners_{}; ///< by listener, by transport
     relay_sockets sockets_;
     relay relay_;

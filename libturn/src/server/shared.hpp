@@ -23,6 +23,8 @@ struct relay_place {
         : bind(bound_to), advertised(told), ports(min, max, usage) {}
 };
 
+class shard;
+
 /// One per server, outliving its shards. Only what locks itself (ports, held, quota) changes after construction.
 struct shared_state {
     shared_state(allocation_quota::limits limits, std::size_t reservation_limit)
@@ -35,6 +37,8 @@ struct shared_state {
     const stun::nonce_secret nonce_secret = stun::make_nonce_secret();
     credential_source credentials{};
     observer* events = nullptr;
+    /// For connections that move; complete before the first shard starts. They end after all of them have stopped.
+    std::vector<shard*> shards{};
 };
 
 } // namespace turn

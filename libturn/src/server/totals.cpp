@@ -44,8 +44,12 @@ void plus(relay_totals& sum, const relay_books<Number>& b) noexcept {
     plus(sum.relayed_addresses, b.relayed_addresses);
     plus(sum.permissions, b.permissions);
     plus(sum.channels, b.channels);
+    plus(sum.peer_connections, b.peer_connections);
+    plus(sum.peer_connections_bound, b.peer_connections_bound);
     plus(sum.allocations_created, b.allocations_created);
     plus(sum.allocations_ended, b.allocations_ended);
+    plus(sum.peer_connections_made, b.peer_connections_made);
+    plus(sum.peer_connections_closed, b.peer_connections_closed);
 }
 
 template <class Number>
@@ -80,6 +84,21 @@ void plus(stream_totals& sum, const stream_books<Number>& b) noexcept {
 }
 
 template <class Number>
+void plus(peer_connection_totals& sum, const peer_connection_books<Number>& b) noexcept {
+    plus(sum.relayed_bytes, b.relayed_bytes);
+    plus(sum.lost_bytes, b.lost_bytes);
+    plus(sum.copied_bytes, b.copied_bytes);
+    plus(sum.accepted, b.accepted);
+    plus(sum.connected, b.connected);
+    plus(sum.failed, b.failed);
+    plus(sum.ended, b.ended);
+    plus(sum.connections, b.connections);
+    plus(sum.joined, b.joined);
+    plus(sum.pipes, b.pipes);
+    plus(sum.closed, b.closed);
+}
+
+template <class Number>
 void plus(shard_totals& sum, const shard_books<Number>& b) noexcept {
     plus(sum.batches.counts, b.batches.counts);
     plus(sum.batches.sum, b.batches.sum);
@@ -99,6 +118,12 @@ void add(net_totals& sum, const net_counters& b) noexcept {
     plus(sum, b);
 }
 void add(stream_totals& sum, const stream_counters& b) noexcept {
+    plus(sum, b);
+}
+void add(peer_connection_totals& sum, const peer_connection_counters& b) noexcept {
+    plus(sum, b);
+}
+void add(peer_connection_totals& sum, const peer_connection_totals& b) noexcept {
     plus(sum, b);
 }
 void add(relay_totals& sum, const relay_totals& b) noexcept {
