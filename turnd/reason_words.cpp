@@ -193,6 +193,11 @@ reason_words words_of(turn::reason why) noexcept {
         return {"media that waited limits.client-queue-age for a client that reads too slowly",
                 "the client's link is slower than the traffic", weight::problem};
 
+    case reason::no_session:
+        return {"a DTLS record from an address that has no session",
+                "a client from before a restart, or whose session has ended: it has to shake hands again",
+                weight::everyday};
+
     // Verdicts
     case reason::peer_silent:
         return {"the client sent, and nothing came from any peer",

@@ -17,9 +17,10 @@ void require(bool ok) {
     if (!ok) throw std::runtime_error("OpenSSL made no client");
 }
 
-int number_of(tls_version v) {
+int number_of(tls_version v, bool datagrams) {
     constexpr std::array numbers{0, TLS1_1_VERSION, TLS1_2_VERSION, TLS1_3_VERSION};
-    return numbers[static_cast<std::size_t>(v)];
+    constexpr std::array of_datagrams{0, DTLS1_VERSION, DTLS1_2_VERSION, DTLS1_2_VERSION};
+    return (datagrams ? of_datagrams : numbers)[static_cast<std::size_t>(v)];
 }
 
 } // namespace
@@ -29,13 +30,14 @@ void leave_openssl_error() {
 }
 
 tls_client::tls_client(const tls_wishes& wishes)
-    : context_(SSL_CTX_new(TLS_client_method()), SSL_CTX_free), ssl_(nullptr) {
+    : context_(SSL_CTX_new(wishes.datagrams ? DTLS_client_method() : TLS_client_method()), SSL_CTX_free),
+      ssl_(nullptr) {
     SSL_CTX* const c = context_.get();
     require(c != nullptr);
     SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_CLIENT);
     if (wishes.version == tls_version::v1_1) require(SSL_CTX_set_cipher_list(c, "ALL:@SECLEVEL=0") == 1);
     if (!wishes.ciphers.empty()) require(SSL_CTX_set_cipher_list(c, wishes.ciphers.c_str()) == 1);
-    const int version = number_of(wishes.version);
+    const int version = number_of(wishes.version, wishes.datagrams);
     require(SSL_CTX_set_min_proto_version(c, version) == 1 && SSL_CTX_set_max_proto_version(c, version) == 1);
     if (!wishes.trusted.empty()) {
         const std::shared_ptr<BIO> source(
@@ -49,6 +51,10 @@ tls_client::tls_client(const tls_wishes& wishes)
     SSL* const s = ssl_.get();
     require(s != nullptr);
     SSL_set_bio(s, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+    if (wishes.datagrams) { // its memory cannot say what fits into a datagram
+        SSL_set_options(s, SSL_OP_NO_QUERY_MTU);
+        SSL_set_mtu(s, 1400);
+    }
     if (!wishes.server_name.empty()) {
         require(SSL_set_tlsext_host_name(s, wishes.server_name.c_str()) == 1);
         require(SSL_set1_host(s, wishes.server_name.c_str()) == 1);

@@ -1,5 +1,5 @@
 #pragma once
-/// A TLS client without a socket: the other end for tests of the server's.
+/// A TLS or DTLS client without a socket: the other end for tests of the server's.
 
 #include <cstddef>
 #include <memory>
@@ -18,6 +18,7 @@ enum class tls_version { any, v1_1, v1_2, v1_3 };
 /// What a client comes with.
 struct tls_wishes {
     tls_version version = tls_version::any;
+    bool datagrams = false;                    ///< DTLS 1.0 or 1.2 instead of TLS 1.1 or 1.2
     std::string server_name{};                 ///< SNI; empty: none
     std::vector<std::string> protocols{};      ///< ALPN; empty: none
     std::string trusted{};                     ///< PEM root the server must prove itself by; empty: anybody is believed

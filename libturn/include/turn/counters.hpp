@@ -111,12 +111,12 @@ struct net_books {
 };
 using net_counters = net_books<counter>;
 
-/// The books of a shard's connections (TCP, TLS). For each direction, exactly: frames taken for sending = sent + Σ
-/// dropped + queued.
+/// The books of a shard's connections (TCP, TLS, DTLS). For each direction, exactly: frames taken for sending = sent +
+/// Σ dropped + queued. What leaves over DTLS is a datagram, and in the books of its packet_io instead.
 template <class Number>
 struct stream_books {
     Number received_frames{};
-    Number received_bytes{}; ///< of frames, after TLS and without padding
+    Number received_bytes{}; ///< of frames, after TLS and DTLS and without padding
     Number receive_calls{};
     Number send_calls{};
     std::array<Number, direction_count> sent_frames{};
@@ -124,14 +124,26 @@ struct stream_books {
     std::array<std::array<Number, reason_count>, direction_count> dropped{};
     std::array<Number, direction_count> queued{}; ///< wait for their client now
     // Connections
-    std::array<Number, transport_count> accepted{};    ///< ever, by transport::tcp, transport::tls
+    std::array<Number, transport_count> accepted{};    ///< ever, by transport: all but udp
     std::array<Number, transport_count> connections{}; ///< now
     Number without_allocation{};                       ///< of those
     std::array<Number, reason_count> closed{};         ///< by us, and why; malformed: what it sent is no STUN
-    Number handshakes{};                               ///< TLS handshakes that succeeded
+    Number handshakes{};                               ///< TLS and DTLS handshakes that succeeded
 };
 using stream_counters = stream_books<counter>;
 using stream_totals = stream_books<std::uint64_t>;
+
+/// The books of a shard's datagrams for DTLS. Exactly: received = for_sessions + challenged + Σ dropped.
+template <class Number>
+struct dtls_books {
+    Number received{};     ///< that a packet_io delivered and the relay did not see as they were
+    Number for_sessions{}; ///< begin a session, or belong to one
+    Number challenged{};   ///< ClientHellos answered with a HelloVerifyRequest, without any state
+    Number own{};          ///< sent, and no message of the relay: HelloVerifyRequests, flights, alerts
+    std::array<Number, reason_count> dropped{};
+};
+using dtls_counters = dtls_books<counter>;
+using dtls_totals = dtls_books<std::uint64_t>;
 
 using net_totals = net_books<std::uint64_t>;
 

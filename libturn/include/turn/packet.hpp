@@ -17,13 +17,22 @@ using time_point = std::chrono::steady_clock::time_point; ///< the core never re
 using bytes = std::span<const std::byte>;
 
 /// How a client reaches us. RFC 8656, 2.1.
-enum class transport : std::uint8_t { udp, tcp, tls };
-inline constexpr std::size_t transport_count = 3;
+enum class transport : std::uint8_t { udp, tcp, tls, dtls };
+inline constexpr std::size_t transport_count = 4;
 
-/// "udp", "tcp", "tls".
+/// "udp", "tcp", "tls", "dtls".
 constexpr std::string_view name(transport t) noexcept {
-    constexpr std::string_view names[transport_count] = {"udp", "tcp", "tls"};
+    constexpr std::string_view names[transport_count] = {"udp", "tcp", "tls", "dtls"};
     return names[static_cast<std::size_t>(t)];
+}
+
+/// TLS and DTLS: with certificates.
+constexpr bool is_secure(transport t) noexcept {
+    return t == transport::tls || t == transport::dtls;
+}
+/// UDP and DTLS: each message is a datagram.
+constexpr bool is_datagram(transport t) noexcept {
+    return t == transport::udp || t == transport::dtls;
 }
 
 /// Names a socket or a connection of one shard. The two highest bits say of which kind, the others count each kind by
@@ -45,11 +54,18 @@ constexpr socket_kind kind_of(socket_id id) noexcept {
 constexpr bool is_stream(socket_id id) noexcept {
     return kind_of(id) == socket_kind::stream;
 }
+/// One client's own: a stream or a DTLS session. It ends, and bounds and proves its client.
+constexpr bool is_connection(socket_id id) noexcept {
+    return kind_of(id) >= socket_kind::stream;
+}
 constexpr socket_id make_socket_id(socket_kind kind, std::uint32_t index) noexcept {
     return socket_id{static_cast<std::uint32_t>(kind) << socket_kind_shift | index};
 }
 constexpr socket_id stream_id(std::uint32_t index) noexcept {
     return make_socket_id(socket_kind::stream, index);
+}
+constexpr socket_id dtls_id(std::uint32_t index) noexcept {
+    return make_socket_id(socket_kind::dtls, index);
 }
 /// Its place in an array of its kind.
 constexpr std::size_t index_of(socket_id id) noexcept {
@@ -75,7 +91,8 @@ constexpr unsigned shard_of(connection_id id) noexcept {
     return static_cast<std::uint32_t>(id) >> connection_shard_shift;
 }
 
-/// Bytes that arrived: datagrams, or one whole message of a stream without the padding behind ChannelData. `stride` > 0
+/// Bytes that arrived: datagrams, what one DTLS record carried, or one whole message of a stream without the padding
+/// behind ChannelData. `stride` > 0
 /// means GRO: data is datagrams of `stride` bytes, the last may be shorter. `data` stays valid until the outbox of this
 /// batch has been sent.
 struct packet {
@@ -141,7 +158,7 @@ struct credential_wanted {
     std::string_view username{};
     std::string_view realm{};
 };
-/// A stream connection has an allocation now, or has none any more: those without are bounded and time out.
+/// A connection has an allocation now, or has none any more: those without are bounded and time out.
 struct connection_claimed {
     socket_id id{};
     bool by_allocation = false;
@@ -183,7 +200,7 @@ public:
                scratch_.size() - used_ >= largest_answer && orders_.size() + orders_of_one_step <= orders_.capacity();
     }
     /// Precondition: has_room() at the start of this step.
-    void send(const datagram& d) noexcept { (is_stream(d.via) ? frames_ : datagrams_).push_back(d); }
+    void send(const datagram& d) noexcept { (is_connection(d.via) ? frames_ : datagrams_).push_back(d); }
     void ask(const order& o) noexcept { orders_.push_back(o); }
 
     /// `n` bytes that live until clear(). Precondition: has_room() and n ≤ largest_answer.
@@ -195,7 +212,7 @@ public:
     void return_scratch(std::size_t n) noexcept { used_ -= n; }
 
     [[nodiscard]] std::span<const datagram> datagrams() const noexcept { return datagrams_; }
-    /// Messages for stream connections, each to be written whole.
+    /// Messages for connections: each to be written whole to its stream, or as one record of its DTLS session.
     [[nodiscard]] std::span<const datagram> frames() const noexcept { return frames_; }
     [[nodiscard]] std::span<const order> orders() const noexcept { return orders_; }
     [[nodiscard]] bool empty() const noexcept { return datagrams_.empty() && frames_.empty() && orders_.empty(); }

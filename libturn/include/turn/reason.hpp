@@ -73,7 +73,7 @@ enum class reason : std::uint8_t {
     receive_truncated,    ///< larger than the receive buffer
     icmp_type,            ///< an ICMP error of a type that clients are not told of
 
-    // Stream connections (TCP, TLS)
+    // Connections (TCP, TLS, DTLS)
     connections_full,       ///< as many connections without an allocation as there may be
     connections_per_source, ///< as many of them from one IPv4 address or IPv6 /64 as there may be
     connection_idle,        ///< a connection without an allocation that said nothing for too long
@@ -81,6 +81,7 @@ enum class reason : std::uint8_t {
     handshake_timeout,      ///< a TLS handshake that stopped half-way
     slow_reader,            ///< the oldest media of a client that reads too slowly
     queued_too_long,        ///< media that waited for a slow client until it was worthless
+    no_session,             ///< a DTLS record from an address that has no session
 
     // Verdicts over a whole relay, and what later work fills in
     peer_silent,

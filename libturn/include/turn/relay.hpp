@@ -143,11 +143,11 @@ public:
 
     /// Packets that arrive on `id` are a client's. Before the first handle().
     listener_id add_listener(socket_id id, listener_options);
-    /// A listener whose clients come by connections of their own (TCP, TLS). Before the first handle().
+    /// A listener whose clients come by connections of their own (TCP, TLS, DTLS). Before the first handle().
     listener_id add_stream_listener(listener_options);
 
-    /// Packets that arrive on `id`, a stream, are those of one client of that listener. False: no memory for it; close
-    /// the connection.
+    /// Packets that arrive on `id`, a stream or a DTLS session, are those of one client of that listener. False: no
+    /// memory for it; close the connection.
     [[nodiscard]] bool connected(socket_id id, listener_id) noexcept;
     /// The connection is gone, and its allocation with it (RFC 8656, 3.1). Needs out.has_room().
     void disconnected(socket_id id, const transport_address& client, time_point now, outbox& out) noexcept;

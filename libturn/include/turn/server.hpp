@@ -19,23 +19,24 @@
 
 namespace turn {
 
-/// Two listeners on one address, one for TCP and one for TLS, share a port: the first byte tells them apart.
+/// Two listeners on one address, one for TCP and one for TLS, or one for UDP and one for DTLS, share a port: the first
+/// byte tells them apart.
 struct listener {
     transport protocol = transport::udp;
     /// 0.0.0.0 and :: stand for one socket per address of this machine's interfaces at start. Port 0: any.
     transport_address local{};
     std::string realm{}; ///< empty: server_options::realm
-    /// TLS: at least one. The first serves clients that name no server, or one that no certificate is for. The files
-    /// are looked at every server_options::certificate_check; changed ones are used for new connections.
+    /// TLS and DTLS: at least one. The first serves clients that name no server, or one that no certificate is for. The
+    /// files are looked at every server_options::certificate_check; changed ones are used for new connections.
     std::vector<certificate_files> certificates{};
 };
 
-/// What connections (TCP, TLS) may cost. Sums over all shards.
+/// What connections (TCP, TLS, DTLS) may cost. Sums over all shards.
 struct connection_limits {
     std::size_t without_allocation = 4096; ///< connections without an allocation at a time, unfinished handshakes too
     std::size_t per_source = 256;          ///< of those, from one IPv4 address or IPv6 /64
     std::chrono::seconds idle{30};         ///< without an allocation, how long without a message
-    std::chrono::seconds handshake{10};    ///< how long a TLS handshake and the first message may take
+    std::chrono::seconds handshake{10};    ///< how long a TLS or DTLS handshake and the first message may take
     std::size_t queue_bytes = 524'288;     ///< what may wait for one slow reader; then its oldest media is dropped
     std::chrono::milliseconds queue_age{2000}; ///< media that waited longer is dropped
 };
@@ -103,13 +104,15 @@ struct server_description {
 struct server_totals {
     relay_totals relay{};
     net_totals net{};
-    stream_totals streams{};
+    stream_totals streams{}; ///< DTLS sessions, too
+    dtls_totals dtls{};
     peer_connection_totals peers{}; ///< connections of TCP allocations
     shard_totals shards{};
     std::vector<relay_totals> relay_by_shard{};
     std::vector<net_totals> net_by_shard{};
     std::vector<stream_totals> streams_by_shard{};
     std::vector<peer_connection_totals> peers_by_shard{};
+    std::vector<dtls_totals> dtls_by_shard{};
     std::size_t ports_in_use = 0; ///< of relay addresses, reserved ones included
     std::size_t ports_peak = 0;   ///< the most there were at once
     std::size_t quota_in_use = 0;
@@ -148,7 +151,7 @@ public:
         transport_address listener{}; ///< of those that share certificates (a wildcard's), the first
         std::chrono::system_clock::time_point expires{};
     };
-    /// When the first of the certificates in use at each TLS listener ends; a chain's others are not looked at.
+    /// When the first of the certificates in use at each TLS or DTLS listener ends; a chain's others are not looked at.
     [[nodiscard]] std::vector<certificate_expiry> certificate_expiries() const;
     /// Ends every allocation, reservation and thread, and waits for that. Nothing is answered any more; totals() stay
     /// to be read, and show whether everything was given back.

@@ -127,6 +127,8 @@ std::string_view name(reason r) noexcept {
         return "slow-reader";
     case reason::queued_too_long:
         return "queued-too-long";
+    case reason::no_session:
+        return "no-session";
     case reason::peer_silent:
         return "peer-silent";
     case reason::client_silent:

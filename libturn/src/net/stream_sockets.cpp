@@ -265,6 +265,7 @@ void stream_sockets::send(std::span<const datagram> messages, time_point now) {
     touched_.clear();
     for (std::uint32_t i = 0; i < messages.size(); ++i) {
         const datagram& m = messages[i];
+        if (!is_stream(m.via)) continue;
         connection* const c = find(m.via);
         if (c == nullptr) {
             ++books_.dropped[index(m.way)][static_cast<std::size_t>(reason::socket_closed)];

@@ -76,7 +76,8 @@ public:
     [[nodiscard]] bool more() const noexcept {
         return next_turn_ < turns_.size() || !backlog_.empty() || !gone_.empty();
     }
-    /// Each datagram is one message for the connection `via`. Connections that break are reported by receive().
+    /// Each datagram is one message for the connection `via`; others than streams' are passed over. Connections that
+    /// break are reported by receive().
     void send(std::span<const datagram> messages, time_point now);
     /// Whether the connection's client has an allocation now: if so it may stay as long as it likes.
     void claim(socket_id, bool by_allocation, time_point now);

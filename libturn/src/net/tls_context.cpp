@@ -89,9 +89,12 @@ int ticket_key_for(SSL* session, unsigned char* name, unsigned char* iv, EVP_CIP
     return found->replaced || SSL_version(session) >= TLS1_3_VERSION ? good_but_send_another : good;
 }
 
-/// A context with everything but certificates; null without memory.
-std::unique_ptr<SSL_CTX, free_context> new_context() {
-    std::unique_ptr<SSL_CTX, free_context> context(SSL_CTX_new(TLS_server_method()));
+using context_ptr = std::unique_ptr<SSL_CTX, free_context>;
+
+/// A context with everything but certificates; null without memory. `oldest` and `newest` (0: whatever there is) are
+/// versions of the method.
+context_ptr new_context(const SSL_METHOD* method, int oldest, int newest) {
+    context_ptr context(SSL_CTX_new(method));
     SSL_CTX* const c = context.get();
     if (!c) return nullptr;
     SSL_CTX_set_options(c, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
@@ -108,20 +111,48 @@ std::unique_ptr<SSL_CTX, free_context> new_context() {
     constexpr std::string_view application = "libturn";
     // RFC 9325, 4.2: only forward secrecy and AEAD. The groups are the quick ones: others are for wearing us down.
     const bool ok =
-        SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) == 1 && SSL_CTX_set_max_proto_version(c, 0) == 1 &&
+        SSL_CTX_set_min_proto_version(c, oldest) == 1 && SSL_CTX_set_max_proto_version(c, newest) == 1 &&
         SSL_CTX_set_cipher_list(c, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1 &&
         SSL_CTX_set1_groups_list(c, "X25519:P-256:P-384") == 1 &&
         SSL_CTX_set_session_id_context(c, octets(application.data()), static_cast<unsigned>(application.size())) == 1;
     return ok ? std::move(context) : nullptr;
 }
 
+/// The cookie of a ClientHello was found good before there was a session: see dtls_cookies.
+int believe_cookie(SSL*, const unsigned char*, unsigned int) {
+    return 1;
+}
+
+context_ptr new_datagram_context() {
+    context_ptr context = new_context(DTLS_server_method(), DTLS1_2_VERSION, DTLS1_2_VERSION);
+    if (context) SSL_CTX_set_cookie_verify_cb(context.get(), believe_cookie);
+    return context;
+}
+
+session_ptr accepting(SSL_CTX* context, std::shared_ptr<const void> certificates) noexcept {
+    session_ptr session(SSL_new(context), free_session{std::move(certificates)});
+    if (session) SSL_set_accept_state(session.get());
+    ERR_clear_error();
+    return session;
+}
+
 } // namespace
 
-/// The files' content at one time. Callbacks of its SSL_CTX look here.
+/// The files' content at one time. Callbacks of its SSL_CTXs look here.
 struct tls_context::loaded {
     std::vector<certificate> certificates{};
     std::shared_ptr<ticket_keys> tickets{}; ///< shared with the loads before and after
-    std::unique_ptr<SSL_CTX, free_context> context{};
+    context_ptr context{};                  ///< TLS
+    context_ptr datagram_context{};         ///< DTLS
+
+    /// Puts the first certificate and the callbacks into one of the two; false: OpenSSL says why.
+    [[nodiscard]] bool finish(SSL_CTX* one) {
+        const certificate& first = certificates.front();
+        if (SSL_CTX_use_cert_and_key(one, first.server.get(), first.key.get(), first.chain.get(), 1) != 1) return false;
+        SSL_CTX_set_app_data(one, tickets.get());
+        SSL_CTX_set_cert_cb(one, choose_certificate, this);
+        return true;
+    }
 
     static int choose_certificate(SSL* session, void* self) {
         const auto& all = static_cast<const loaded*>(self)->certificates;
@@ -158,10 +189,11 @@ tls_context::load_all(const std::vector<certificate_files>& files, const loaded*
     if (files.empty()) return std::string("a TLS listener needs a certificate and its key");
     auto all = std::make_shared<loaded>();
     all->tickets = before ? before->tickets : std::make_shared<ticket_keys>(std::chrono::steady_clock::now());
-    all->context = new_context();
+    all->context = new_context(TLS_server_method(), TLS1_2_VERSION, 0);
+    all->datagram_context = new_datagram_context();
     SSL_CTX* const context = all->context.get();
     const std::unique_ptr<SSL, free_session> trial(context ? SSL_new(context) : nullptr);
-    if (!trial) return "TLS cannot be set up: " + openssl_reason();
+    if (!trial || !all->datagram_context) return "TLS cannot be set up: " + openssl_reason();
 
     for (const certificate_files& f : files) {
         auto one = read_certificate(f);
@@ -170,11 +202,8 @@ tls_context::load_all(const std::vector<certificate_files>& files, const loaded*
         if (!use(trial.get(), *one)) return f.chain + ": cannot be used: " + openssl_reason();
         all->certificates.push_back(std::move(*one));
     }
-    const certificate& first = all->certificates.front();
-    if (SSL_CTX_use_cert_and_key(context, first.server.get(), first.key.get(), first.chain.get(), 1) != 1)
+    if (!all->finish(context) || !all->finish(all->datagram_context.get()))
         return files.front().chain + ": cannot be used: " + openssl_reason();
-    SSL_CTX_set_app_data(context, all->tickets.get());
-    SSL_CTX_set_cert_cb(context, loaded::choose_certificate, all.get());
     return std::shared_ptr<const loaded>(std::move(all));
 }
 
@@ -198,10 +227,12 @@ std::int64_t tls_context::expires() const {
 
 session_ptr tls_context::new_session() const noexcept {
     auto in_use = now();
-    session_ptr session(SSL_new(in_use->context.get()), free_session{in_use});
-    if (session) SSL_set_accept_state(session.get());
-    ERR_clear_error();
-    return session;
+    return accepting(in_use->context.get(), in_use);
+}
+
+session_ptr tls_context::new_datagram_session() const noexcept {
+    auto in_use = now();
+    return accepting(in_use->datagram_context.get(), in_use);
 }
 
 std::shared_ptr<const tls_context::loaded> tls_context::now() const noexcept {

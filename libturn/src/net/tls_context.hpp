@@ -1,5 +1,5 @@
 #pragma once
-/// The certificates of a TLS listener and the rules of its handshakes: RFC 8489, 6.2.3 and RFC 7443.
+/// The certificates of a TLS or DTLS listener and the rules of its handshakes: RFC 8489, 6.2.3, RFC 7350 and RFC 7443.
 
 #include <cstdint>
 #include <memory>
@@ -45,6 +45,8 @@ public:
     /// An SSL in accept state with the certificates of now, for tls_session; null without memory. It may outlive the
     /// context.
     [[nodiscard]] session_ptr new_session() const noexcept;
+    /// Likewise for dtls_session: DTLS 1.2.
+    [[nodiscard]] session_ptr new_datagram_session() const noexcept;
 
 private:
     struct loaded;

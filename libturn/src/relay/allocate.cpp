@@ -245,7 +245,7 @@ outcome relay::state::allocate(request& r, reply& content, outbox& out) {
     ++books_.allocations;
     ++books_.allocations_over[transport];
     ++books_.allocations_created;
-    if (is_stream(r.tuple.via)) out.ask(connection_claimed{r.tuple.via, true});
+    if (is_connection(r.tuple.via)) out.ask(connection_claimed{r.tuple.via, true});
     r.slot = s;
     content = describe_success(made, r.now);
     if (services_.events != nullptr) services_.events->allocation_created(describe(made));

@@ -95,8 +95,7 @@ void relay::state::data_indication(allocation& a, const packet& from_peer, bytes
     const std::size_t peer_attribute = 4 + 4 + ip_size;
     const std::size_t head_size = stun::header_size + peer_attribute + 4;
     const std::size_t pad = padding_of(data.size());
-    const std::size_t largest = is_stream(a.client.via) ? stun::header_size + 65535 : largest_datagram;
-    if (head_size + data.size() + pad > largest) return drop(a, direction::down, reason::too_big);
+    if (head_size + data.size() + pad > largest_to(a.client.via)) return drop(a, direction::down, reason::too_big);
     if (!admit(a, direction::down, data.size(), now)) return;
 
     const std::span<std::byte> head = out.scratch(head_size);

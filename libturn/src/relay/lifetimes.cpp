@@ -60,7 +60,7 @@ void relay::state::end_allocation(slot s, allocation_end why, time_point now, ou
     end_family(s, address_family::ipv6, out);
     deadlines_.remove(deadline_of(s));
     by_tuple_.erase(hash_(a.client), s);
-    if (is_stream(a.client.via)) out.ask(connection_claimed{a.client.via, false});
+    if (is_connection(a.client.via)) out.ask(connection_claimed{a.client.via, false});
     services_.quota.release(listeners_[a.listener].realm, a.account);
     allocations_.erase(s);
     books_.allocations.subtract(1);

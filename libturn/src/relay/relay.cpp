@@ -98,7 +98,7 @@ void relay::state::handle_segment(const packet& p, bytes segment, const socket_e
         return from_peer(p, segment, socket, now, out);
     case socket_entry::kind::unknown: {
         // Received before the allocation or the connection ended, handled after.
-        const bool client = is_stream(p.via);
+        const bool client = is_connection(p.via);
         auto& from = client ? books_.from_clients : books_.from_peers;
         ++from.packets;
         from.bytes.add(segment.size());
@@ -157,7 +157,7 @@ void relay::state::stun_message(const packet& p, bytes segment, std::uint32_t li
               .listener = listener,
               .now = now,
               .slot = found,
-              .proven = found != request::no_slot || is_stream(p.via)}; // a connection is a proof
+              .proven = found != request::no_slot || is_connection(p.via)}; // a connection is a proof
     switch (m) {
     case method::binding: {
         reply content;
@@ -230,7 +230,7 @@ void relay::state::from_peer(const packet& p, bytes segment, const socket_entry&
     if (c == nullptr || c->expires <= now) return data_indication(a, p, segment, now, out);
 
     const bool stream = is_stream(a.client.via);
-    if (!stream && segment.size() + channel_data_header_size > largest_datagram)
+    if (segment.size() + channel_data_header_size > largest_to(a.client.via))
         return drop(a, direction::down, reason::too_big);
     if (!admit(a, direction::down, segment.size(), now)) return;
     const auto header = channel_data_header(c->number, static_cast<std::uint16_t>(segment.size()));

@@ -20,6 +20,13 @@
 namespace turn {
 
 inline constexpr std::size_t largest_datagram = 65507; ///< what fits into a UDP datagram over IPv4
+inline constexpr std::size_t largest_record = 16'384;  ///< what fits into a DTLS record: RFC 6347, 4.1
+
+/// The largest message a client can be sent that way.
+constexpr std::size_t largest_to(socket_id client) noexcept {
+    if (!is_connection(client)) return largest_datagram;
+    return is_stream(client) ? stun::header_size + 65535 : largest_record;
+}
 
 /// A request's fate: success (code 0), or the ERROR-CODE it is answered with and why.
 struct outcome {

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <chrono>
 #include <ctime>
+#include <initializer_list>
 #include <sched.h>
 #include <system_error>
 
@@ -53,7 +54,7 @@ std::optional<start_error> check(const server_options& o) {
         const auto& realm = l.realm.empty() ? o.realm : l.realm;
         if (realm.size() > longest_realm)
             return start_error{"realm: longer than " + std::to_string(longest_realm) + " bytes", 0};
-        if (l.protocol == transport::tls && l.certificates.empty())
+        if (is_secure(l.protocol) && l.certificates.empty())
             return start_error{"listener " + l.local.to_string() + ": TLS needs a certificate and its key", 0};
         if (realm.empty() && o.relay.relaying && !o.relay.anonymous)
             return start_error{"listener " + l.local.to_string() + ": no realm; credentials need one", 0};
@@ -138,12 +139,20 @@ std::optional<start_error> server::impl::make_sockets(const server_options& opti
                                                       std::vector<shard_sockets>& sockets) {
     const connection_limits& limits = options.connections;
     connections.emplace(limits.without_allocation, limits.per_source);
-    const bool streams = std::any_of(options.listeners.begin(), options.listeners.end(),
-                                     [](const listener& l) { return l.protocol != transport::udp; });
+    const auto has = [&](std::initializer_list<transport> any_of_them) {
+        return std::ranges::any_of(options.listeners, [&](const listener& l) {
+            return std::ranges::find(any_of_them, l.protocol) != any_of_them.end();
+        });
+    };
+    const bool streams = has({transport::tcp, transport::tls}), dtls = has({transport::dtls});
     for (auto& of_shard : sockets) {
         auto io = net::make_packet_io(options.io);
         if (!io) return start_error{"backend: this kernel or this build lacks it", 0};
         of_shard.datagrams = std::move(*io);
+        if (dtls)
+            of_shard.dtls = std::make_unique<net::dtls_sessions>(
+                net::dtls_options{.idle = limits.idle, .handshake = limits.handshake}, *connections,
+                *of_shard.datagrams);
         if (!streams) continue;
         tcp_relay = options.relay.relaying && options.relay.tcp_relay;
         auto made = net::stream_sockets::make(stream_options_of(limits, tcp_relay), *connections);
@@ -168,8 +177,10 @@ void server::impl::start_shards(const server_options& options, std::vector<shard
             const listener_options listener{group.local, group.realm, group.protocol};
             if (group.protocol == transport::udp)
                 shards[i]->add_listener(group.sockets[i], listener);
+            else if (group.protocol == transport::dtls)
+                shards[i]->add_dtls_listener(group.number, listener);
             else
-                shards[i]->add_stream_listener(group.stream_listener, listener);
+                shards[i]->add_stream_listener(group.number, listener);
         }
     }
     std::vector<certificate_watch::watched> watched;
@@ -325,10 +336,15 @@ server_totals server::totals() const {
         add(t.relay, t.relay_by_shard.back());
         add(t.shards, s->numbers());
         add(t.net, t.net_by_shard.back());
-        if (const auto* streams = s->stream_numbers()) add(t.streams_by_shard.emplace_back(), *streams);
+        stream_totals& connections = t.streams_by_shard.emplace_back();
+        if (const auto* streams = s->stream_numbers()) add(connections, *streams);
+        if (const auto* sessions = s->session_numbers()) add(connections, *sessions);
+        dtls_totals& dtls = t.dtls_by_shard.emplace_back();
+        if (const auto* datagrams = s->dtls_numbers()) add(dtls, *datagrams);
         if (const auto* peers = s->peer_numbers()) add(t.peers_by_shard.emplace_back(), *peers);
     }
-    for (const auto& streams : t.streams_by_shard) add(t.streams, streams);
+    for (const auto& connections : t.streams_by_shard) add(t.streams, connections);
+    for (const auto& dtls : t.dtls_by_shard) add(t.dtls, dtls);
     for (const auto& peers : t.peers_by_shard) add(t.peers, peers);
     t.ports_in_use = impl_->shared->ports.in_use();
     t.ports_peak = impl_->shared->ports.peak();

@@ -30,7 +30,8 @@ time_point read_clock() noexcept {
 
 shard::shard(unsigned number, unsigned count, shared_state& shared, shard_sockets sockets, const relay_options& options)
     : name_("turn-shard-" + std::to_string(number)), shared_(shared), io_(std::move(sockets.datagrams)),
-      streams_(std::move(sockets.streams)), peers_(std::move(sockets.peers)), sockets_(shared, *io_, peers_.get()),
+      streams_(std::move(sockets.streams)), dtls_(std::move(sockets.dtls)), peers_(std::move(sockets.peers)),
+      sockets_(shared, *io_, peers_.get()),
       relay_(options, {sockets_, shared.quota, shared.events, number + 1U, count, number, count}, shared.nonce_secret),
       out_(outbox_size),
       // Twice, since the answers to look-ups that timed out may still come.
@@ -56,6 +57,11 @@ void shard::add_stream_listener(std::uint32_t number, listener_options options) 
     if (stream_listeners_.size() <= number) stream_listeners_.resize(number + 1);
     auto& place = stream_listeners_[number][static_cast<std::size_t>(options.protocol)];
     place = relay_.add_stream_listener(std::move(options));
+}
+
+void shard::add_dtls_listener(std::uint32_t number, listener_options options) {
+    if (dtls_listeners_.size() <= number) dtls_listeners_.resize(number + 1);
+    dtls_listeners_[number] = relay_.add_stream_listener(std::move(options));
 }
 
 void shard::start() {
@@ -120,6 +126,7 @@ void shard::reconfigure(std::shared_ptr<const relay_options> relay, const net::s
             return;
         }
         if (streams_) streams_->reconfigure(streams);
+        if (dtls_) dtls_->reconfigure({.idle = streams.idle, .handshake = streams.handshake});
         judge_peers_again({}, std::move(part));
     });
 }
@@ -162,6 +169,7 @@ void shard::end_everything() {
     }
     sockets_.settle();
     if (streams_) streams_->close_all();
+    if (dtls_) dtls_->close_all();
     ended_ = true;
     refuse_tasks();
 }
@@ -189,11 +197,11 @@ void shard::post(std::function<void()> task) {
 /// while.
 void shard::run() {
     for (int batches = 0; !ended_; ++batches) {
-        const bool more = (streams_ && streams_->more()) || (peers_ && peers_->more());
+        const bool more = (streams_ && streams_->more()) || (dtls_ && dtls_->more()) || (peers_ && peers_->more());
         const auto awake = io_->wait(more ? std::chrono::milliseconds(0) : net::packet_io::forever);
         const auto batch = awake.packets ? io_->receive() : std::span<const packet>();
         const auto now = read_clock();
-        take_packets(batch, now);
+        take_datagrams(batch, now);
         if (awake.packets) take_icmp_errors(now);
         if (awake.others || more || batches >= batches_between_looks) {
             look_around(now);
@@ -201,6 +209,27 @@ void shard::run() {
         }
         settle();
     }
+}
+
+/// What is DTLS takes a turn through its sessions, and the rest of its batch with it.
+void shard::take_datagrams(std::span<const packet> batch, time_point now) {
+    if (!dtls_ || !dtls_->concerns(batch)) return take_packets(batch, now);
+    while (!batch.empty()) {
+        const auto part = dtls_->receive(batch, now);
+        take_sessions(part, now);
+        batch = batch.subspan(part.taken);
+    }
+}
+
+void shard::take_sessions(const net::dtls_sessions::arrivals& part, time_point now) {
+    for (const auto& c : part.come)
+        if (!relay_.connected(c.id, dtls_listeners_[c.listener])) dtls_->close(c.id, reason::out_of_memory);
+    take_packets(part.packets, now);
+    for (const auto& c : part.gone) {
+        if (!out_.has_room()) carry_out(now);
+        relay_.disconnected(c.id, c.client, now, out_);
+    }
+    carry_out(now);
 }
 
 void shard::take_packets(std::span<const packet> batch, time_point now) {
@@ -241,6 +270,7 @@ void shard::look_around(time_point now) {
     if (ended_) return;
     read_mail(now);
     if (streams_) take_streams(now);
+    if (dtls_ && dtls_->more()) take_sessions(dtls_->receive({}, now), now);
     if (peers_) take_peers(now);
     if (alarm_.when() <= now) tick(now);
 }
@@ -304,6 +334,7 @@ void shard::tick(time_point now) {
     }
     sockets_.tick(now);
     if (streams_) streams_->tick(now);
+    if (dtls_) dtls_->tick(now);
     if (peers_) peers_->tick(now);
     alarm_.set(time_point::max()); // settle() knows better
 }
@@ -325,7 +356,10 @@ void shard::carry_out(time_point now) {
 /// Returns whether the credential source was asked for something.
 bool shard::flush(time_point now) {
     io_->send(out_.datagrams());
-    if (!out_.frames().empty()) streams_->send(out_.frames(), now);
+    if (!out_.frames().empty()) {
+        if (streams_) streams_->send(out_.frames(), now);
+        if (dtls_) dtls_->send(out_.frames());
+    }
     bool asked = false;
     for (const auto& o : out_.orders()) {
         if (const auto* wanted = std::get_if<credential_wanted>(&o)) {
@@ -334,7 +368,10 @@ bool shard::flush(time_point now) {
         } else if (const auto* close = std::get_if<close_socket>(&o)) {
             sockets_.close_later(close->id);
         } else if (const auto* claim = std::get_if<connection_claimed>(&o)) {
-            streams_->claim(claim->id, claim->by_allocation, now);
+            if (is_stream(claim->id))
+                streams_->claim(claim->id, claim->by_allocation, now);
+            else
+                dtls_->claim(claim->id, claim->by_allocation, now);
         } else if (const auto* joint = std::get_if<join_connections>(&o)) {
             join(*joint);
         } else if (const auto* journey = std::get_if<move_connection>(&o)) {
@@ -385,6 +422,7 @@ void shard::settle() {
     sockets_.settle();
     auto next = std::min(relay_.next_deadline(), sockets_.next_deadline());
     if (streams_) next = std::min(next, streams_->next_deadline());
+    if (dtls_) next = std::min(next, dtls_->next_deadline());
     if (peers_) next = std::min(next, peers_->next_deadline());
     if (next < alarm_.when()) alarm_.set(next); // too early is harmless, and cheaper than following every refresh
 }

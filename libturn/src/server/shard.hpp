@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "net/dtls_sessions.hpp"
 #include "net/peer_connections.hpp"
 #include "net/stream_sockets.hpp"
 #include "net/wakeups.hpp"
@@ -30,6 +31,7 @@ namespace turn {
 struct shard_sockets {
     std::unique_ptr<net::packet_io> datagrams{};
     std::unique_ptr<net::stream_sockets> streams{}; ///< null: no listener for TCP or TLS
+    std::unique_ptr<net::dtls_sessions> dtls{};     ///< over `datagrams`; null: no listener for DTLS
     std::unique_ptr<net::peer_connections> peers{}; ///< null: no TCP allocations
 };
 
@@ -47,6 +49,8 @@ public:
     void add_listener(socket_id, listener_options);
     /// `number` as stream_sockets::listen() gave it; once for each protocol it takes.
     void add_stream_listener(std::uint32_t number, listener_options);
+    /// `number` as dtls_sessions::listen() gave it.
+    void add_dtls_listener(std::uint32_t number, listener_options);
     /// Throws std::system_error when there is no thread to be had.
     void start();
 
@@ -74,6 +78,13 @@ public:
     [[nodiscard]] const stream_counters* stream_numbers() const noexcept {
         return streams_ ? &streams_->counters() : nullptr;
     }
+    /// Both null: no listener for DTLS.
+    [[nodiscard]] const stream_counters* session_numbers() const noexcept {
+        return dtls_ ? &dtls_->counters() : nullptr;
+    }
+    [[nodiscard]] const dtls_counters* dtls_numbers() const noexcept {
+        return dtls_ ? &dtls_->datagram_counters() : nullptr;
+    }
     /// Null: no TCP allocations.
     [[nodiscard]] const peer_connection_counters* peer_numbers() const noexcept {
         return peers_ ? &peers_->counters() : nullptr;
@@ -84,11 +95,13 @@ private:
     void post(std::function<void()> task);
 
     void run();
+    void take_datagrams(std::span<const packet>, time_point now);
     void take_packets(std::span<const packet>, time_point now);
     void take_icmp_errors(time_point now);
     void book_batch(std::uint64_t packets, time_point received) noexcept;
     void look_around(time_point now);
     void take_streams(time_point now);
+    void take_sessions(const net::dtls_sessions::arrivals&, time_point now);
     void take_peers(time_point now);
     void do_tasks();
     void read_mail(time_point now);
@@ -112,8 +125,10 @@ private:
     shared_state& shared_;
     std::unique_ptr<net::packet_io> io_;
     std::unique_ptr<net::stream_sockets> streams_;
+    std::unique_ptr<net::dtls_sessions> dtls_;
     std::unique_ptr<net::peer_connections> peers_;
     std::vector<std::array<listener_id, transport_count>> stream_listeners_{}; ///< by listener, by transport
+    std::vector<listener_id> dtls_listeners_{};                                ///< by listener
     relay_sockets sockets_;
     relay relay_;
     outbox out_;

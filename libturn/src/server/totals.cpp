@@ -84,6 +84,15 @@ void plus(stream_totals& sum, const stream_books<Number>& b) noexcept {
 }
 
 template <class Number>
+void plus(dtls_totals& sum, const dtls_books<Number>& b) noexcept {
+    plus(sum.received, b.received);
+    plus(sum.for_sessions, b.for_sessions);
+    plus(sum.challenged, b.challenged);
+    plus(sum.own, b.own);
+    plus(sum.dropped, b.dropped);
+}
+
+template <class Number>
 void plus(peer_connection_totals& sum, const peer_connection_books<Number>& b) noexcept {
     plus(sum.relayed_bytes, b.relayed_bytes);
     plus(sum.lost_bytes, b.lost_bytes);
@@ -118,6 +127,12 @@ void add(net_totals& sum, const net_counters& b) noexcept {
     plus(sum, b);
 }
 void add(stream_totals& sum, const stream_counters& b) noexcept {
+    plus(sum, b);
+}
+void add(dtls_totals& sum, const dtls_counters& b) noexcept {
+    plus(sum, b);
+}
+void add(dtls_totals& sum, const dtls_totals& b) noexcept {
     plus(sum, b);
 }
 void add(peer_connection_totals& sum, const peer_connection_counters& b) noexcept {

@@ -14,5 +14,7 @@ void add(relay_totals& sum, const relay_totals&) noexcept;
 void add(net_totals& sum, const net_totals&) noexcept;
 void add(stream_totals& sum, const stream_totals&) noexcept;
 void add(peer_connection_totals& sum, const peer_connection_totals&) noexcept;
+void add(dtls_totals& sum, const dtls_counters&) noexcept;
+void add(dtls_totals& sum, const dtls_totals&) noexcept;
 
 } // namespace turn

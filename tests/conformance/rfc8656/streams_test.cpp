@@ -1,5 +1,5 @@
-/// Clients that come by connections (TCP, TLS): RFC 8656, 2.1, 3.1 and 12.5. What a relay does with them, without any
-/// socket.
+/// Clients that come by connections (TCP, TLS, DTLS): RFC 8656, 2.1, 3.1 and 12.5; RFC 7350. What a relay does with
+/// them, without any socket.
 
 #include <doctest/doctest.h>
 
@@ -16,15 +16,16 @@ namespace {
 
 using texts = std::vector<std::string>;
 
-/// A relay that asks for no credentials unless told to, with a listener for UDP and one for TCP, and Bob, a peer.
+/// A relay that asks for no credentials unless told to, with listeners for UDP, TCP and DTLS, and Bob, a peer.
 struct story {
     static constexpr socket_id udp{0};
     static constexpr socket_id tcp = stream_id(7);
+    static constexpr socket_id dtls = dtls_id(7); // the ids of each kind count by themselves
 
     fake_addresses addresses{};
     allocation_quota quota{{.total = 100, .per_user = 0}};
     relay it;
-    listener_id over_tcp{};
+    listener_id over_tcp{}, over_dtls{};
     outbox out{64};
     time_point now = time_point() + 1h;
     transport_address ann = *transport_address::parse("192.0.2.1:40000");
@@ -39,6 +40,7 @@ struct story {
         const auto local = *transport_address::parse("198.51.100.1:3478");
         it.add_listener(udp, {local, "example.org"});
         over_tcp = it.add_stream_listener({local, "example.org", transport::tcp});
+        over_dtls = it.add_stream_listener({local, "example.org", transport::dtls});
     }
     static relay_options with_bob_allowed(relay_options o) {
         o.peers.allow = {*address_prefix::parse("198.51.100.0/24")};
@@ -49,7 +51,7 @@ struct story {
         bodies.clear();
         for (const auto list : {out.datagrams(), out.frames()})
             for (const datagram& d : list) {
-                CHECK(is_stream(d.via) == (list.data() == out.frames().data()));
+                CHECK(is_connection(d.via) == (list.data() == out.frames().data()));
                 sent.push_back(d);
                 blob all = to_blob(d.head);
                 all.insert(all.end(), d.body.begin(), d.body.end());
@@ -150,6 +152,68 @@ TEST_CASE("RFC 8656 16: ICMP about a peer is told to a client on a stream") {
     CHECK(stun::message_view::parse(s.bodies[0])->get<stun::icmp>()->code == 1);
 }
 
+TEST_CASE("RFC 8656 12.5: over DTLS every message is a datagram: ChannelData is not padded") {
+    story s;
+    REQUIRE(s.it.connected(story::dtls, s.over_dtls));
+    const auto relayed = s.allocate(story::dtls);
+    s.bind_channel(story::dtls);
+    for (const std::string_view text : {"", "1", "12", "123", "1234"}) {
+        s.bob_says(relayed, text);
+        REQUIRE(s.sent.size() == 1);
+        CHECK(s.sent[0].via == story::dtls);
+        CHECK(s.sent[0].size() == 4 + text.size());
+    }
+}
+
+TEST_CASE("RFC 6347 4.1: what does not fit into one DTLS record is too big, by channel and by indication") {
+    story s;
+    REQUIRE(s.it.connected(story::dtls, s.over_dtls));
+    const auto relayed = s.allocate(story::dtls);
+    auto permit = s.request(stun::method::create_permission);
+    s.arrives(story::dtls, s.ann, permit.with<stun::xor_peer_address>(s.bob).view());
+    constexpr std::size_t record = 16'384, head_of_indication = 20 + 12 + 4;
+    s.bob_says(relayed, std::string(record - head_of_indication, 'x'));
+    CHECK(s.sent.size() == 1);
+    s.bob_says(relayed, std::string(record - head_of_indication + 1, 'x'));
+    CHECK(s.sent.empty());
+    s.bind_channel(story::dtls);
+    s.bob_says(relayed, std::string(record - 4, 'x'));
+    CHECK(s.sent.size() == 1);
+    s.bob_says(relayed, std::string(record - 3, 'x'));
+    CHECK(s.sent.empty());
+    CHECK(s.dropped(direction::down, reason::too_big) == 2);
+}
+
+TEST_CASE("RFC 7350 4.6: an allocation over DTLS belongs to its session, beside one over TCP from the same address") {
+    story s;
+    REQUIRE(s.it.connected(story::tcp, s.over_tcp));
+    REQUIRE(s.it.connected(story::dtls, s.over_dtls));
+    s.allocate(story::tcp);
+    s.allocate(story::dtls);
+    REQUIRE(s.claims.size() == 2);
+    CHECK(s.claims[1].id == story::dtls);
+    CHECK(s.it.counters().allocations_over[static_cast<std::size_t>(transport::dtls)].value() == 1);
+
+    s.it.disconnected(story::dtls, s.ann, s.now, s.out);
+    s.carry_out();
+    CHECK(s.it.counters().allocations.value() == 1);
+    CHECK(s.claims.back().id == story::dtls);
+    s.arrives(story::dtls, s.ann, s.request(stun::method::binding).view());
+    CHECK(s.dropped(direction::up, reason::socket_closed) == 1);
+    s.arrives(story::tcp, s.ann, s.request(stun::method::binding).view());
+    CHECK(s.sent.size() == 1);
+}
+
+TEST_CASE("RFC 7350 3: classic STUN over DTLS is not answered") {
+    story s;
+    REQUIRE(s.it.connected(story::dtls, s.over_dtls));
+    blob classic = to_blob(s.request(stun::method::binding).view());
+    classic[4] ^= std::byte{1}; // RFC 3489 has a longer transaction id where the magic cookie is
+    s.arrives(story::dtls, s.ann, classic);
+    CHECK(s.sent.empty());
+    CHECK(s.dropped(direction::up, reason::malformed) == 1);
+}
+
 TEST_CASE("RFC 8656 3: the same client address over UDP and over TCP is two 5-tuples with an allocation each") {
     story s;
     REQUIRE(s.it.connected(story::tcp, s.over_tcp));
@@ -233,11 +297,14 @@ TEST_CASE("RFC 8489 6.2.2: the answer to somebody who has hung up goes nowhere")
 TEST_CASE("turn: a connection's source is proven, so it has no budget of answers") {
     story s{relay_options{.unauthenticated_bytes_per_second = 1}};
     REQUIRE(s.it.connected(story::tcp, s.over_tcp));
+    REQUIRE(s.it.connected(story::dtls, s.over_dtls));
     for (int i = 0; i < 3; ++i) {
         s.arrives(story::udp, s.ann, s.request(stun::method::binding).view());
         CHECK(s.sent.empty());
-        s.arrives(story::tcp, s.ann, s.request(stun::method::binding).view());
-        CHECK(s.sent.size() == 1);
+        for (const auto via : {story::tcp, story::dtls}) {
+            s.arrives(via, s.ann, s.request(stun::method::binding).view());
+            CHECK(s.sent.size() == 1);
+        }
     }
 }
 
