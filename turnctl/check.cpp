@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "json_text.hpp"
 #include "parse_value.hpp"
 #include "printable.hpp"
 #include "turnctl/api.hpp"
@@ -151,8 +152,7 @@ int run_check(const options& o, console& to) {
         else
             check::print(to.out, r);
     }
-    // What a server says need not be UTF-8.
-    if (o.json) to.out << all.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << '\n';
+    if (o.json) to.out << turnd::json_text(all, 2) << '\n';
     return worst;
 }
 

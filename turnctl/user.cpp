@@ -13,6 +13,7 @@
 
 #include "file_text.hpp"
 #include "iso_time.hpp"
+#include "json_text.hpp"
 #include "parse_value.hpp"
 #include "printable.hpp"
 #include "turnctl/password.hpp"
@@ -44,11 +45,6 @@ int complain(console& to, const options& o, const database_error& error, user_da
     if (how == user_database::access::create && error.why == database_fault::missing)
         why = {"its directory does not exist", "create it, or name another file by --database"};
     return complain(to, o.file, why, exit_critical);
-}
-
-/// Texts from a database may be anything; what is no UTF-8 is shown as U+FFFD.
-std::string text_of(const nlohmann::ordered_json& json) {
-    return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 /// `realm` as it is kept: the one that was given, or else the only one that there is. A status: it was complained.
@@ -89,7 +85,8 @@ struct deed {
 
 int answer(const options& o, const std::string& realm, const deed& d, console& to) {
     if (o.json)
-        to.out << text_of({{"database", o.file}, {"realm", realm}, {"name", o.name}, {"result", d.done}}) << '\n';
+        to.out << turnd::json_text({{"database", o.file}, {"realm", realm}, {"name", o.name}, {"result", d.done}})
+               << '\n';
     else
         to.out << fmt::format("{} {} of {} ({})\n", d.done, turnd::printable(o.name), turnd::printable(realm),
                               turnd::printable(o.file));
@@ -131,7 +128,7 @@ int list_users(options o, console& to) {
         auto list = nlohmann::ordered_json::array();
         for (const user_database::user& u : *users)
             list.push_back({{"realm", u.realm}, {"name", u.name}, {"changed", turnd::iso_time(u.changed)}});
-        to.out << text_of({{"database", o.file}, {"users", std::move(list)}}) << '\n';
+        to.out << turnd::json_text({{"database", o.file}, {"users", std::move(list)}}) << '\n';
         return exit_good;
     }
     for (const user_database::user& u : *users)

@@ -4,17 +4,17 @@
 
 #include <fmt/format.h>
 
+#include "counted_names.hpp"
+
 namespace turnd {
 namespace {
 
 constexpr std::array transports{turn::transport::udp, turn::transport::tcp, turn::transport::tls};
 constexpr std::array streams{turn::transport::tcp, turn::transport::tls};
-constexpr std::array<std::string_view, turn::direction_count> directions{"up", "down", "control"};
 constexpr std::array<std::string_view, 2> families{"ipv4", "ipv6"};
-constexpr std::array<std::string_view, static_cast<std::size_t>(turn::request_method::count_)> methods{
-    "binding", "allocate", "refresh", "create-permission", "channel-bind", "connect", "connection-bind"};
-constexpr std::array<std::string_view, static_cast<std::size_t>(turn::request_result::count_)> results{
-    "success", "challenged", "refused"};
+using counted::directions;
+using counted::methods;
+using counted::results;
 
 constexpr std::size_t at(turn::transport t) noexcept {
     return static_cast<std::size_t>(t);

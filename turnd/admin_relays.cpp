@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "counted_names.hpp"
+#include "json_text.hpp"
 #include "turn/verdict.hpp"
 
 namespace turnd {
@@ -12,7 +14,7 @@ using json = nlohmann::ordered_json;
 
 constexpr std::array<const char*, static_cast<std::size_t>(turn::request_method::count_)> methods{
     "binding", "allocate", "refresh", "createPermission", "channelBind", "connect", "connectionBind"};
-constexpr std::array<const char*, turn::direction_count> directions{"up", "down", "control"};
+using counted::directions;
 
 json relayed_addresses(const turn::allocation_report& r) {
     json list = json::array({r.relayed.to_string()});
@@ -56,9 +58,10 @@ json refused(const turn::allocation_report& r) {
 
 json drops(const turn::allocation_report& r) {
     json object;
-    for (const auto* way : directions) object[way] = json::object();
+    for (const auto way : directions) object[std::string(way)] = json::object();
     for (const auto& one : r.dropped)
-        object[directions[static_cast<std::size_t>(one.way)]][std::string(turn::name(one.why))] = one.packets;
+        object[std::string(directions[static_cast<std::size_t>(one.way)])][std::string(turn::name(one.why))] =
+            one.packets;
     return object;
 }
 
@@ -86,7 +89,7 @@ std::string relays_json(std::vector<turn::allocation_report> all, std::size_t li
     std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
     json list = json::array();
     for (std::size_t i = 0; i < std::min(limit, all.size()); ++i) list.push_back(relay_json(all[i]));
-    return text_of({{"relays", std::move(list)}, {"more", all.size() > limit}});
+    return json_line({{"relays", std::move(list)}, {"more", all.size() > limit}});
 }
 
 std::string relay_details_json(const turn::allocation_report& r) {
@@ -97,11 +100,7 @@ std::string relay_details_json(const turn::allocation_report& r) {
     object["requests"] = requests(r);
     object["refused"] = refused(r);
     object["drops"] = drops(r);
-    return text_of(object);
-}
-
-std::string text_of(const json& object) {
-    return object.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+    return json_line(object);
 }
 
 } // namespace turnd

@@ -19,7 +19,4 @@ std::string relays_json(std::vector<turn::allocation_report>, std::size_t limit)
 /// One relay with its permissions, channels, requests, refusals and drops.
 std::string relay_details_json(const turn::allocation_report&);
 
-/// As JSON is written here: what is not UTF-8 becomes U+FFFD.
-std::string text_of(const nlohmann::ordered_json&);
-
 } // namespace turnd

@@ -7,6 +7,7 @@
 #include "admin_parameters.hpp"
 #include "admin_relays.hpp"
 #include "admin_why.hpp"
+#include "json_text.hpp"
 #include "printable.hpp"
 
 namespace turnd {
@@ -21,7 +22,7 @@ admin_answer no_such_relay(std::string_view id) {
 
 admin_answer kick_relay(const admin_world& world, turn::allocation_id id) {
     if (!world.end_allocation(id)) return no_such_relay(std::to_string(static_cast<std::uint64_t>(id)));
-    return {.body = text_of({{"kicked", 1}})};
+    return {.body = json_line({{"kicked", 1}})};
 }
 
 /// In every realm where the user has relays.
@@ -31,7 +32,7 @@ admin_answer kick_user(const admin_world& world, const std::string& user, const 
         return admin_error(404, "no-such-user", fmt::format("the user \"{}\" has no relay", printable(user, 60)),
                            "/api/v1/relays lists those who have");
     for (const auto& relay : alive) world.end_allocations_of(relay.realm, user);
-    return {.body = text_of({{"kicked", alive.size()}})};
+    return {.body = json_line({{"kicked", alive.size()}})};
 }
 
 nlohmann::ordered_json problem_json(const problem& p) {
@@ -48,7 +49,7 @@ admin_answer not_reloaded(const reload_report& report) {
                                   {"file", report.file},
                                   {"problems", nlohmann::ordered_json::array()}};
     for (const problem& p : report.problems) object["problems"].push_back(problem_json(p));
-    return {.status = 422, .body = text_of(object)};
+    return {.status = 422, .body = json_line(object)};
 }
 
 } // namespace
@@ -110,7 +111,7 @@ admin_answer tell_why(const admin_world& world, const admin_target& target) {
 admin_answer drain(const admin_world& world, const admin_target&) {
     world.drain();
     return {.status = 202,
-            .body = text_of({{"draining", true}, {"numAllocations", world.numbers().totals.relay.allocations}})};
+            .body = json_line({{"draining", true}, {"numAllocations", world.numbers().totals.relay.allocations}})};
 }
 
 admin_answer reload(const admin_world& world, const admin_target&) {
@@ -121,7 +122,7 @@ admin_answer reload(const admin_world& world, const admin_target&) {
     for (const change& c : report.changes)
         object["changes"].push_back(
             {{"key", c.key}, {"from", c.from}, {"to", c.to}, {"needsRestart", c.when == takes_effect::after_restart}});
-    return {.body = text_of(object)};
+    return {.body = json_line(object)};
 }
 
 admin_answer set_log_level(const admin_world& world, const admin_target& target) {
@@ -133,7 +134,7 @@ admin_answer set_log_level(const admin_world& world, const admin_target& target)
     for (const auto& [name, level] : levels) {
         if (wanted == nullptr || *wanted != name) continue;
         world.set_log_level(level);
-        return {.body = text_of({{"level", name}})};
+        return {.body = json_line({{"level", name}})};
     }
     return bad_parameter("level", wanted == nullptr ? "" : *wanted, "this is no level of the log",
                          "write level=debug, info, warning or error");

@@ -11,6 +11,7 @@
 #include "admin_status.hpp"
 #include "admin_target.hpp"
 #include "embedded_files.hpp"
+#include "json_text.hpp"
 #include "printable.hpp"
 
 namespace turnd {
@@ -98,8 +99,7 @@ std::optional<admin_answer> unknown_parameter(const route& r, const admin_target
 admin_answer admin_error(int status, std::string_view code, std::string_view message, std::string_view remedy) {
     nlohmann::ordered_json object{{"error", code}, {"message", message}};
     if (!remedy.empty()) object["remedy"] = remedy;
-    return {.status = status,
-            .body = object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n"};
+    return {.status = status, .body = json_line(object)};
 }
 
 admin_answer answer(const admin_world& world, const admin_request& request) {

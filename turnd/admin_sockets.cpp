@@ -2,7 +2,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <system_error>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -10,15 +9,13 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "error_words.hpp"
+
 namespace turnd {
 namespace {
 
 constexpr int backlog = 64; ///< connections that wait for a thread
 constexpr ::mode_t owner_and_group = S_IRUSR | S_IWUSR | S_IRGRP | S_IWGRP;
-
-std::string words_of(int error) {
-    return std::generic_category().message(error);
-}
 
 owned_descriptor open_socket(int family) {
     return owned_descriptor(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -38,13 +35,13 @@ int bind_to(int fd, const sockaddr_un& name) noexcept {
 /// Removes the file of a socket whose program is gone; says why not.
 std::string remove_stale(const std::string& path, const sockaddr_un& name) {
     struct stat about {};
-    if (::lstat(path.c_str(), &about) != 0) return words_of(errno);
+    if (::lstat(path.c_str(), &about) != 0) return words_of_error(errno);
     if (!S_ISSOCK(about.st_mode)) return "a file that is no socket is in its place";
     const owned_descriptor probe = open_socket(AF_UNIX);
     if (::connect(probe.value(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0 || errno == EAGAIN)
         return "another program listens there; is turnd running already?";
-    if (errno != ECONNREFUSED) return words_of(errno);
-    return ::unlink(path.c_str()) == 0 ? "" : words_of(errno);
+    if (errno != ECONNREFUSED) return words_of_error(errno);
+    return ::unlink(path.c_str()) == 0 ? "" : words_of_error(errno);
 }
 
 struct socket_name {
@@ -88,7 +85,7 @@ turn::result<unix_listener, std::string> unix_listener::open(const std::string& 
         return std::string("the path of a socket has at most 107 characters");
     const sockaddr_un name = name_of(path);
     owned_descriptor socket = open_socket(AF_UNIX);
-    if (socket.value() < 0) return words_of(errno);
+    if (socket.value() < 0) return words_of_error(errno);
     // The file is made with this mode, less what the umask takes away: never more open than it will be.
     ::fchmod(socket.value(), owner_and_group);
     int error = bind_to(socket.value(), name);
@@ -96,10 +93,10 @@ turn::result<unix_listener, std::string> unix_listener::open(const std::string& 
         if (std::string why = remove_stale(path, name); !why.empty()) return why;
         error = bind_to(socket.value(), name);
     }
-    if (error != 0) return words_of(error);
+    if (error != 0) return words_of_error(error);
     unix_listener made(std::move(socket), path);
     if (::chmod(path.c_str(), owner_and_group) != 0 || ::listen(made.descriptor(), backlog) != 0)
-        return words_of(errno);
+        return words_of_error(errno);
     return made;
 }
 
@@ -119,14 +116,14 @@ unix_listener::~unix_listener() {
 
 turn::result<owned_descriptor, std::string> open_status_listener(turn::transport_address& address) {
     owned_descriptor socket = open_socket(address.is_ipv4() ? AF_INET : AF_INET6);
-    if (socket.value() < 0) return words_of(errno);
+    if (socket.value() < 0) return words_of_error(errno);
     const int yes = 1;
     ::setsockopt(socket.value(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes); // for a restart at once
     if (!address.is_ipv4()) ::setsockopt(socket.value(), IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof yes);
     const socket_name name = name_of(address);
     if (::bind(socket.value(), reinterpret_cast<const sockaddr*>(&name.storage), name.size) != 0 ||
         ::listen(socket.value(), backlog) != 0)
-        return words_of(errno);
+        return words_of_error(errno);
     address.port = port_of(socket.value());
     return socket;
 }

@@ -2,34 +2,14 @@
 /// The listening sockets of turnd's HTTP service.
 
 #include <string>
-#include <utility>
 
 #include <sys/types.h>
-#include <unistd.h>
 
+#include "owned_descriptor.hpp"
 #include "turn/result.hpp"
 #include "turn/transport_address.hpp"
 
 namespace turnd {
-
-/// A descriptor, and closing it.
-class owned_descriptor {
-public:
-    owned_descriptor() = default;
-    explicit owned_descriptor(int fd) noexcept : fd_(fd) {}
-    owned_descriptor(owned_descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    owned_descriptor& operator=(owned_descriptor&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    ~owned_descriptor() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    [[nodiscard]] int value() const noexcept { return fd_; }
-
-private:
-    int fd_ = -1;
-};
 
 /// A unix socket that listens, mode 0660. Its file goes with it, unless another one has taken the place.
 class unix_listener {

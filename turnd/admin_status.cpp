@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "iso_time.hpp"
+#include "json_text.hpp"
 
 namespace turnd {
 namespace {
@@ -106,7 +107,7 @@ std::string status_json(const admin_numbers& n) {
                        {"control", drops(n.totals, turn::direction::control)}};
     object["refused"] = refusals(relay);
     object["threads"] = n.description.shards;
-    return object.dump(-1, ' ', false, json::error_handler_t::replace);
+    return json_text(object);
 }
 
 } // namespace turnd

@@ -2,6 +2,7 @@
 
 #include "admin_relays.hpp"
 #include "iso_time.hpp"
+#include "json_text.hpp"
 #include "turn/verdict.hpp"
 
 namespace turnd {
@@ -59,7 +60,7 @@ std::string why_json(const why_answer& a) {
     object["relays"] = json::array();
     for (const auto& r : a.relays) object["relays"].push_back(relay_json(r));
     object["rememberedSince"] = iso_time(a.remembered_since);
-    return text_of(object);
+    return json_line(object);
 }
 
 } // namespace turnd

@@ -3,7 +3,6 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <system_error>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -11,6 +10,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "counted_names.hpp"
+#include "error_words.hpp"
 #include "iso_time.hpp"
 
 namespace turnd {
@@ -18,11 +19,9 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-constexpr std::array<std::string_view, turn::direction_count> directions{"up", "down", "control"};
-constexpr std::array<std::string_view, static_cast<std::size_t>(turn::request_method::count_)> methods{
-    "binding", "allocate", "refresh", "create-permission", "channel-bind", "connect", "connection-bind"};
-constexpr std::array<std::string_view, static_cast<std::size_t>(turn::request_result::count_)> results{
-    "success", "challenged", "refused"};
+using counted::directions;
+using counted::methods;
+using counted::results;
 
 json by_reason(const std::array<std::uint64_t, turn::reason_count>& numbers) {
     json object = json::object();
@@ -124,10 +123,6 @@ json books(const turn::relay_totals& relay, const turn::net_totals& net, const t
     return object;
 }
 
-std::string words_of(int error) {
-    return std::generic_category().message(error);
-}
-
 /// 0, or errno.
 int write_all(int fd, std::string_view text) {
     while (!text.empty()) {
@@ -162,7 +157,7 @@ std::string counters_json(const turn::server_totals& totals, std::chrono::system
 turn::result<void, std::string> replace_file(const std::string& path, std::string_view line) {
     std::string temporary = path + ".XXXXXX";
     const int fd = ::mkostemp(temporary.data(), O_CLOEXEC);
-    if (fd < 0) return words_of(errno);
+    if (fd < 0) return words_of_error(errno);
     // mkostemp makes files for the owner alone; counters are no secret, and others read them.
     int error = ::fchmod(fd, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH) != 0 ? errno : 0;
     if (error == 0) error = write_all(fd, std::string(line) + '\n');
@@ -170,7 +165,7 @@ turn::result<void, std::string> replace_file(const std::string& path, std::strin
     if (error == 0 && ::rename(temporary.c_str(), path.c_str()) != 0) error = errno;
     if (error == 0) return {};
     ::unlink(temporary.c_str());
-    return words_of(error);
+    return words_of_error(error);
 }
 
 } // namespace turnd

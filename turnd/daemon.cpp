@@ -10,8 +10,6 @@
 
 #include <unistd.h>
 
-#include <fmt/format.h>
-
 #include "admin_start.hpp"
 #include "client_count.hpp"
 #include "control.hpp"
@@ -19,7 +17,9 @@
 #include "credential_directory.hpp"
 #include "event_log.hpp"
 #include "event_memory.hpp"
+#include "life_sign.hpp"
 #include "observer_list.hpp"
+#include "patience.hpp"
 #include "repeating.hpp"
 #include "server_setup.hpp"
 #include "service_manager.hpp"
@@ -31,41 +31,6 @@ namespace turnd {
 namespace {
 
 constexpr std::chrono::milliseconds drain_poll{50};
-
-/// Waits for signals, and gives signs of life meanwhile.
-class patience {
-public:
-    explicit patience(const serving& world) : world_(world), next_beat_(world.now()) {}
-
-    /// Nothing: none came within `timeout`. Without one it waits for ever.
-    std::optional<signal_kind> next_signal(std::optional<std::chrono::milliseconds> timeout = {}) {
-        auto end = time_point::max();
-        if (timeout) end = world_.now() + *timeout;
-        for (;;) {
-            beat();
-            if (const auto signal = world_.next_signal(until(end))) return signal;
-            if (world_.now() >= end) return {};
-        }
-    }
-
-private:
-    using time_point = std::chrono::steady_clock::time_point;
-
-    void beat() {
-        if (!world_.watchdog_interval || world_.now() < next_beat_) return;
-        world_.watchdog();
-        next_beat_ = world_.now() + *world_.watchdog_interval;
-    }
-
-    std::optional<std::chrono::milliseconds> until(time_point end) const {
-        if (world_.watchdog_interval) end = std::min(end, next_beat_);
-        if (end == time_point::max()) return {};
-        return std::max(std::chrono::milliseconds{0}, std::chrono::ceil<std::chrono::milliseconds>(end - world_.now()));
-    }
-
-    const serving& world_;
-    time_point next_beat_;
-};
 
 /// Returns how many allocations were left.
 std::size_t drain(const serving& world, patience& wait, logger& to) {
@@ -140,29 +105,6 @@ admin_world world_of(turn::server& server, const client_count& clients, const ev
             .set_log_level = [&](log_level level) { operations.set_log_level(level); },
             .drain = [&] { operations.drain(); }};
 }
-
-/// Feeds systemd's watchdog as long as every thread that relays does what it is asked.
-class life_sign {
-public:
-    life_sign(turn::server& server, const service_manager& manager, logger& to)
-        : server_(server), manager_(manager), log_(to) {}
-
-    void give() {
-        const bool alive = server_.alive();
-        if (alive) manager_.alive(fmt::format("{} allocations", server_.allocation_count()));
-        if (alive != was_alive_)
-            log_.write(alive ? log_level::info : log_level::error,
-                       alive ? "every thread answers again"
-                             : "a thread that relays does not answer; the watchdog is told no more that all is well");
-        was_alive_ = alive;
-    }
-
-private:
-    turn::server& server_;
-    const service_manager& manager_;
-    logger& log_;
-    bool was_alive_ = true;
-};
 
 /// Starts a server, runs it to its end and takes it down. Returns how many allocations the end cut off, or nothing
 /// when it did not start.

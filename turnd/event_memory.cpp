@@ -33,20 +33,6 @@ bool is_unproven(turn::reason why) noexcept {
     return why == turn::reason::first_challenge || why == turn::reason::foreign_nonce;
 }
 
-remembered_event event_of(const turn::allocation_info& a, remembered_event::kind what,
-                          remembered_event::time_point now) {
-    remembered_event e;
-    e.what = what;
-    e.first = e.last = now;
-    e.client = a.client;
-    e.user = a.username;
-    e.realm = a.realm;
-    e.relay = a.id;
-    e.protocol = a.protocol;
-    e.relayed = a.relayed;
-    return e;
-}
-
 bool by_time(const remembered_event& a, const remembered_event& b) noexcept {
     return a.last < b.last;
 }

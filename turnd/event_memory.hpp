@@ -49,6 +49,20 @@ struct remembered_event {
     turn::allocation_end how{};
 };
 
+/// Whose relay it is, from turn::allocation_info or turn::allocation_report.
+template <class Allocation>
+remembered_event event_of(const Allocation& a, remembered_event::kind what, remembered_event::time_point now) {
+    remembered_event e;
+    e.what = what;
+    e.first = e.last = now;
+    e.client = a.client;
+    e.user = a.username;
+    e.realm = a.realm;
+    e.relay = a.id;
+    e.protocol = a.protocol;
+    e.relayed = a.relayed;
+    return e;
+}
 remembered_event event_of(const turn::refusal&, remembered_event::time_point now);
 
 /// What is known of one user, client or relay.

@@ -180,15 +180,7 @@ std::optional<remembered_event> find_live(const std::vector<turn::allocation_rep
         const bool silent =
             r.used.verdict == turn::verdict::peer_silent || r.used.verdict == turn::verdict::client_silent;
         if (words_of(r.used.verdict).how_bad != how_bad || (silent && r.used.age < time_to_speak)) continue;
-        remembered_event e;
-        e.what = kind::relay_ended;
-        e.first = e.last = now;
-        e.client = r.client;
-        e.user = r.username;
-        e.realm = r.realm;
-        e.relay = r.id;
-        e.protocol = r.protocol;
-        e.relayed = r.relayed;
+        remembered_event e = event_of(r, kind::relay_ended, now);
         e.used = r.used;
         return e;
     }

@@ -154,24 +154,15 @@ private:
         if (!blocked || protocol_ == transport::tls) return f;
         const transport other = protocol_ == transport::udp ? transport::tcp : transport::udp;
         if (!answers_over(other, a)) return f;
-        const bool dropped = t.what != kind::refused;
-        if (other == transport::tcp) {
-            f.code = "udp-blocked";
-            f.what = fmt::format("UDP {} but TCP open: the server answers at {} over TCP",
-                                 dropped ? "blocked" : "refused", a.to_string());
-            f.remedy = dropped
-                           ? "let the firewalls on the way pass UDP to that port; until then clients need "
-                             "?transport=tcp in the URI"
-                           : "let the server listen on UDP as well; until then clients need ?transport=tcp in the URI";
-        } else {
-            f.code = "tcp-blocked";
-            f.what = fmt::format("TCP {} but UDP open: the server answers at {} over UDP",
-                                 dropped ? "blocked" : "refused", a.to_string());
-            f.remedy = dropped
-                           ? "let the firewalls on the way pass TCP to that port; clients whose own firewalls block "
-                             "UDP need it"
-                           : "let the server listen on TCP as well; clients whose own firewalls block UDP need it";
-        }
+        const bool udp = protocol_ == transport::udp, dropped = t.what != kind::refused;
+        const std::string_view mine = udp ? "UDP" : "TCP", open = udp ? "TCP" : "UDP";
+        f.code = udp ? "udp-blocked" : "tcp-blocked";
+        f.what = fmt::format("{} {} but {} open: the server answers at {} over {}", mine,
+                             dropped ? "blocked" : "refused", open, a.to_string(), open);
+        f.remedy = fmt::format("let {} {} {}; {}", dropped ? "the firewalls on the way pass" : "the server listen on",
+                               mine, dropped ? "to that port" : "as well",
+                               udp ? "until then clients need ?transport=tcp in the URI"
+                                   : "clients whose own firewalls block UDP need it");
         return f;
     }
 

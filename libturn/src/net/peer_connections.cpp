@@ -10,6 +10,7 @@
 #include <new>
 #include <utility>
 
+#include "net/epoll.hpp"
 #include "net/socket_address.hpp"
 #include "net/socket_option.hpp"
 
@@ -431,10 +432,7 @@ const peer_connections::listening* peer_connections::find(socket_id relay) const
 }
 
 bool peer_connections::watch(int descriptor, std::uint32_t data, std::uint32_t events) noexcept {
-    epoll_event event{};
-    event.events = events;
-    event.data.u32 = data;
-    return ::epoll_ctl(epoll_.number(), EPOLL_CTL_ADD, descriptor, &event) == 0;
+    return epoll_add(epoll_.number(), descriptor, data, events);
 }
 
 } // namespace turn::net

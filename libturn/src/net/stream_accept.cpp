@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <new>
 
+#include "net/epoll.hpp"
 #include "net/socket_address.hpp"
 #include "net/socket_option.hpp"
 #include "net/stream_sockets.hpp"
@@ -55,10 +56,7 @@ result<std::uint32_t> stream_sockets::listen(const transport_address& local, str
     const auto bound = bound_address(handle->number());
     if (!bound) return bound.error();
     const auto number = static_cast<std::uint32_t>(listeners_.size());
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.u32 = number | listener_bit;
-    if (::epoll_ctl(epoll_.number(), EPOLL_CTL_ADD, handle->number(), &event) != 0) return errc::io;
+    if (!epoll_add(epoll_.number(), handle->number(), number | listener_bit)) return errc::io;
     listeners_.push_back({std::move(*handle), *bound, std::move(kinds)});
     return number;
 }
@@ -141,10 +139,7 @@ std::uint32_t stream_sockets::next_index() {
 }
 
 bool stream_sockets::watch_new(int descriptor, std::uint32_t index) noexcept {
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.u32 = index;
-    return ::epoll_ctl(epoll_.number(), EPOLL_CTL_ADD, descriptor, &event) == 0;
+    return epoll_add(epoll_.number(), descriptor, index);
 }
 
 /// Takes a connection from here, unless by its end: it is in no budget and in no books then.

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <new>
 
+#include "net/epoll.hpp"
 #include "net/error_queue.hpp"
 #include "net/probe.hpp"
 
@@ -65,10 +66,7 @@ result<socket_id> udp_sockets::watch(file_descriptor opened, const transport_add
 
     const bool reuse = !free_ids_.empty();
     const auto id = reuse ? free_ids_.back() : socket_id{static_cast<std::uint32_t>(sockets_.size())};
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.u32 = static_cast<std::uint32_t>(id);
-    if (::epoll_ctl(epoll_.number(), EPOLL_CTL_ADD, opened.number(), &event) != 0) return errc::io;
+    if (!epoll_add(epoll_.number(), opened.number(), static_cast<std::uint32_t>(id))) return errc::io;
 
     if (reuse)
         free_ids_.pop_back();
@@ -156,10 +154,7 @@ packet_io::awake udp_sockets::wait(std::chrono::milliseconds patience) {
 }
 
 result<void> udp_sockets::also_watch(int descriptor) {
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.u32 = not_a_socket;
-    if (::epoll_ctl(epoll_.number(), EPOLL_CTL_ADD, descriptor, &event) != 0) return errc::io;
+    if (!epoll_add(epoll_.number(), descriptor, not_a_socket)) return errc::io;
     return {};
 }
 
