@@ -26,7 +26,6 @@ DOCUMENT = ROOT / "docs" / "conformance.md"
 
 # Who owns what no test proves yet.
 OWNERS = {
-    "client connections": "connections that turn::client opens itself; today the program that uses it does",
     "RFC 6062": "relaying TCP",
     "RFC 3489": "answers to classic STUN, off unless asked for",
     "SHA-256 and USERHASH": "MESSAGE-INTEGRITY-SHA256, PASSWORD-ALGORITHM(S), USERHASH and the nonce cookie that announces them",

@@ -79,6 +79,26 @@ public:
     auto send(const transport_address& peer, const std::string& text) {
         return await<>([&](auto h) { it.async_send(peer, asio::buffer(text), h); });
     }
+    auto connect_peer(const transport_address& peer) {
+        return await_stream([&](auto h) { it.async_connect_peer(peer, h); });
+    }
+    auto accept_peer() {
+        return await_stream([&](auto h) { it.async_accept_peer(h); });
+    }
+    /// A stream, or why there is none.
+    template <class Start>
+    result<peer_stream, std::error_code> await_stream(Start start) {
+        std::optional<result<peer_stream, std::error_code>> answer;
+        start([&](std::error_code error, peer_stream s) {
+            if (error)
+                answer.emplace(error);
+            else
+                answer.emplace(std::move(s));
+        });
+        run_until([&] { return answer.has_value(); });
+        REQUIRE(answer);
+        return std::move(*answer);
+    }
     /// The next text from a peer, and who that was.
     auto receive(std::size_t room = 65'536) {
         std::string text(room, '\0');
@@ -99,5 +119,33 @@ inline uri uri_of(const transport_address& a, std::string_view transport, bool s
 inline asio_client_options ann_at(uri server) {
     return {.server = std::move(server), .username = "ann", .password = "ann's password"};
 }
+
+/// A server on 127.0.0.1 over everything, with a certificate for that address.
+struct anywhere {
+    certificate_authority authority{};
+    certificate_folder folder{};
+    certificate_files files = folder.files(authority.issue({.addresses = {"127.0.0.1"}}));
+    server at;
+
+    explicit anywhere(const std::function<void(server_options&)>& change = [](server_options&) {})
+        : at(start(change)) {}
+
+    server start(const std::function<void(server_options&)>& change) const {
+        auto o = on_loopback();
+        o.listeners = {{.local = loopback()},
+                       {.protocol = transport::tcp, .local = loopback()},
+                       {.protocol = transport::tls, .local = loopback(), .certificates = {files}}};
+        change(o);
+        auto s = server::start(std::move(o));
+        REQUIRE(s);
+        return std::move(*s);
+    }
+    asio_client_options by(transport t) const {
+        const bool secure = t == transport::tls;
+        auto o = ann_at(uri_of(listener_of(at, address_family::ipv4, t), t == transport::udp ? "udp" : "tcp", secure));
+        if (secure) o.trust = *net::client_trust::load(folder.file("root.pem", authority.root()));
+        return o;
+    }
+};
 
 } // namespace turn::test

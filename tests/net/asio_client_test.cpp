@@ -17,34 +17,6 @@ using namespace turn::test;
 
 namespace {
 
-/// A server on 127.0.0.1 over everything, with a certificate for that address.
-struct anywhere {
-    certificate_authority authority{};
-    certificate_folder folder{};
-    certificate_files files = folder.files(authority.issue({.addresses = {"127.0.0.1"}}));
-    server at;
-
-    explicit anywhere(const std::function<void(server_options&)>& change = [](server_options&) {})
-        : at(start(change)) {}
-
-    server start(const std::function<void(server_options&)>& change) const {
-        auto o = on_loopback();
-        o.listeners = {{.local = loopback()},
-                       {.protocol = transport::tcp, .local = loopback()},
-                       {.protocol = transport::tls, .local = loopback(), .certificates = {files}}};
-        change(o);
-        auto s = server::start(std::move(o));
-        REQUIRE(s);
-        return std::move(*s);
-    }
-    asio_client_options by(transport t) const {
-        const bool secure = t == transport::tls;
-        auto o = ann_at(uri_of(listener_of(at, address_family::ipv4, t), t == transport::udp ? "udp" : "tcp", secure));
-        if (secure) o.trust = *net::client_trust::load(folder.file("root.pem", authority.root()));
-        return o;
-    }
-};
-
 /// Accepts connections and says the same to each.
 struct odd_server {
     asio::io_context& io;

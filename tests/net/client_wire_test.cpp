@@ -158,6 +158,9 @@ TEST_CASE("RFC 6062 5: behind the last message of a stream the bytes are the pee
     CHECK(heard == data);
     wire.receive(data);
     CHECK(wire.read(room) == 8);
+    wire.end(); // the peer has said all it wanted to, which does not keep us from talking
+    CHECK(wire.now() == wire_state::ended);
+    CHECK(wire.send({.body = data}));
 }
 
 TEST_CASE("RFC 8489 6.2.3: messages in TLS, once the server has proven who it is") {

@@ -165,7 +165,7 @@ void real_client::note(const client::event& e) {
                 unreachable_.push_back(what);
             else if constexpr (std::is_same_v<kind, client::failed>)
                 news_.push_back(failure{what.code});
-            else
+            else if constexpr (std::is_constructible_v<news, const kind&>)
                 news_.push_back(what);
         },
         e);

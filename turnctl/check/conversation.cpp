@@ -118,12 +118,12 @@ void conversation::note(const client::event& e) {
             using type = std::decay_t<decltype(what)>;
             if constexpr (std::is_same_v<type, client::peer_data>) {
                 arrivals_.push_back({what.from, {reinterpret_cast<const char*>(what.data.data()), what.data.size()}});
-            } else if constexpr (!std::is_same_v<type, client::peer_unreachable>) { // a hint that anybody may forge
+            } else if constexpr (std::is_same_v<type, client::failed>) {
                 round_trip_ = read_clock() - last_sent_;
-                if constexpr (std::is_same_v<type, client::failed>)
-                    news_.emplace_back(failure(what));
-                else
-                    news_.emplace_back(what);
+                news_.emplace_back(failure(what));
+            } else if constexpr (std::is_constructible_v<news, const type&>) { // what we ask for, and nothing else
+                round_trip_ = read_clock() - last_sent_;
+                news_.emplace_back(what);
             }
         },
         e);

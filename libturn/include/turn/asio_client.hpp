@@ -18,6 +18,7 @@
 #include <asio/post.hpp>
 
 #include "turn/asio_client/completion.hpp"
+#include "turn/asio_client/peer_stream.hpp"
 #include "turn/asio_client/session.hpp"
 
 namespace turn {
@@ -64,7 +65,7 @@ public:
         return initiate<transport_address>(std::forward<Token>(token), [](session& s, serial_number n, auto done) {
             s.request<client::mapped>(
                 n, [](client& c, time_point now, outbox& out) { return c.bind(now, out); }, std::move(done),
-                [](const client::mapped& m, auto& to) { to.finish({}, m.address); });
+                [](const client::mapped& m, auto to) { to->finish({}, m.address); });
         });
     }
 
@@ -76,7 +77,7 @@ public:
             std::forward<Token>(token), [wishes](session& s, serial_number n, auto done) {
                 s.request<client::allocated>(
                     n, [&](client& c, time_point now, outbox& out) { return c.allocate(wishes, now, out); },
-                    std::move(done), [](const client::allocated& a, auto& to) { to.finish({}, a); });
+                    std::move(done), [](const client::allocated& a, auto to) { to->finish({}, a); });
             });
     }
 
@@ -87,7 +88,7 @@ public:
             std::forward<Token>(token), [lifetime](session& s, serial_number n, auto done) {
                 s.request<client::refreshed>(
                     n, [&](client& c, time_point now, outbox& out) { return c.refresh(lifetime, {}, now, out); },
-                    std::move(done), [](const client::refreshed& r, auto& to) { to.finish({}, r.lifetime); });
+                    std::move(done), [](const client::refreshed& r, auto to) { to->finish({}, r.lifetime); });
             });
     }
 
@@ -99,7 +100,7 @@ public:
                           [peers = std::move(peers)](session& s, serial_number n, auto done) {
                               s.request<client::permitted>(
                                   n, [&](client& c, time_point now, outbox& out) { return c.permit(peers, now, out); },
-                                  std::move(done), [](const client::permitted&, auto& to) { to.finish({}); });
+                                  std::move(done), [](const client::permitted&, auto to) { to->finish({}); });
                           });
     }
     template <class Token>
@@ -133,8 +134,26 @@ public:
             [into](session& s, serial_number n, auto done) { s.receive(n, into, std::move(done)); });
     }
 
+    /// Connect, of an allocation that was made with allocate_wishes::tcp: a TCP connection with a peer, from the
+    /// relayed transport address. RFC 6062, 4.3. `void(std::error_code, turn::peer_stream)`
+    template <class Token>
+    auto async_connect_peer(const transport_address& peer, Token&& token) {
+        return initiate<peer_stream>(std::forward<Token>(token), [peer](session& s, serial_number n, auto done) {
+            s.connect_peer(n, peer, std::move(done));
+        });
+    }
+
+    /// The next connection that a peer with a permission makes to the relayed transport address. RFC 6062, 4.4.
+    /// `void(std::error_code, turn::peer_stream)`
+    template <class Token>
+    auto async_accept_peer(Token&& token) {
+        return initiate<peer_stream>(std::forward<Token>(token),
+                                     [](session& s, serial_number n, auto done) { s.accept_peer(n, std::move(done)); });
+    }
+
     /// Ends everything that waits, with asio::error::operation_aborted, and the connection. An allocation over UDP
-    /// lives on at the server until it expires: async_refresh(0) ends it. async_connect() begins anew.
+    /// lives on at the server until it expires: async_refresh(0) ends it. A peer_stream is not closed, but the server
+    /// closes those of an allocation that ends. async_connect() begins anew.
     void close() {
         if (session_) session_->close();
     }
@@ -156,14 +175,7 @@ private:
     template <class... Results, class Token, class Begin>
     auto initiate(Token&& token, Begin begin) {
         auto start = [session = session_, begin = std::move(begin)](auto handler) mutable {
-            using held = asio_detail::completion_of<decltype(handler), Results...>;
-            const auto serial = session->next_serial();
-            auto done = std::make_unique<held>(std::move(handler), session->executor());
-            done->when_cancelled([interested = std::weak_ptr(session), serial] {
-                // Later, for the slot must outlive its call.
-                if (const auto s = interested.lock()) asio::post(s->executor(), [s, serial] { s->cancel(serial); });
-            });
-            begin(*session, serial, asio_detail::completion_ptr<Results...>(std::move(done)));
+            asio_detail::begin<Results...>(session, std::move(handler), std::move(begin));
         };
         return asio::async_initiate<Token, void(std::error_code, Results...)>(std::move(start), token);
     }

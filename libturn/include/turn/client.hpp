@@ -40,6 +40,7 @@ struct allocate_wishes {
     std::optional<bool> even_port{};                 ///< EVEN-PORT; true: reserve the next one
     std::optional<std::array<std::byte, 8>> token{}; ///< RESERVATION-TOKEN
     bool dont_fragment = false;
+    bool tcp = false; ///< REQUESTED-TRANSPORT is TCP: RFC 6062, 4.1. Over a stream, without the three above
 };
 
 class client {
@@ -69,6 +70,18 @@ public:
         transport_address peer;
         stun::transaction_id id{};
     };
+    struct connected {
+        transport_address peer;
+        connection_id connection; ///< for bind_connection(), within 30 s
+        stun::transaction_id id{};
+    }; ///< answer to connect()
+    struct connection_attempted {
+        transport_address peer;
+        connection_id connection; ///< for bind_connection(), within 30 s
+    };                            ///< a peer has connected: RFC 6062, 4.4
+    struct connection_bound {
+        stun::transaction_id id{};
+    }; ///< answer to bind_connection(): what follows on this stream is the peer's
     struct peer_data {
         transport_address from;
         bytes data;
@@ -87,8 +100,8 @@ public:
         std::string_view phrase; ///< borrows the packet
         stun::transaction_id id{};
     };
-    using event =
-        std::variant<mapped, allocated, refreshed, permitted, channel_bound, peer_data, peer_unreachable, failed>;
+    using event = std::variant<mapped, allocated, refreshed, permitted, channel_bound, connected, connection_attempted,
+                               connection_bound, peer_data, peer_unreachable, failed>;
 
     static constexpr std::size_t max_transactions = 16;      ///< in flight
     static constexpr std::size_t max_peers_per_request = 40; ///< in one permit()
@@ -108,6 +121,14 @@ public:
     stun::transaction_id refresh(std::chrono::seconds lifetime, std::optional<address_family>, time_point now, outbox&);
     stun::transaction_id permit(std::span<const transport_address> peers, time_point now, outbox&);
     stun::transaction_id bind_channel(std::uint16_t number, const transport_address& peer, time_point now, outbox&);
+
+    /// RFC 6062, 4.3: has the server connect to a peer, which may take it 30 s.
+    stun::transaction_id connect(const transport_address& peer, time_point now, outbox&);
+    /// RFC 6062, 4.3: on a client that for_data_connection() has made, as the only thing that is ever asked of it.
+    stun::transaction_id bind_connection(connection_id, time_point now, outbox&);
+    /// A client for another connection to the same server, with our credentials and what the server has told us of
+    /// realm and nonce.
+    [[nodiscard]] client for_data_connection(socket_id via) const;
 
     /// Application data to a peer: ChannelData when a channel is bound, else a Send indication. The bytes are
     /// referred to, not copied: keep them until the outbox is flushed. Needs out.has_room().

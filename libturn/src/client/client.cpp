@@ -51,6 +51,22 @@ stun::transaction_id client::bind_channel(std::uint16_t number, const transport_
     return id;
 }
 
+stun::transaction_id client::connect(const transport_address& peer, time_point now, outbox& out) {
+    return state_->begin(connect_request{peer}, false, now, out);
+}
+
+stun::transaction_id client::bind_connection(connection_id connection, time_point now, outbox& out) {
+    return state_->begin(connection_bind_request{connection}, false, now, out);
+}
+
+client client::for_data_connection(socket_id via) const {
+    client_options options = state_->options;
+    options.via = via;
+    client made(std::move(options));
+    made.state_->known = state_->known;
+    return made;
+}
+
 std::optional<client::event> client::handle(bytes datagram, time_point now, outbox& out) {
     if (datagram.empty()) return std::nullopt;
     if (std::to_integer<unsigned>(datagram[0]) >= 0x40) return state_->channel_data_arrived(datagram);

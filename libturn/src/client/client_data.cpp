@@ -78,11 +78,17 @@ std::optional<client::event> client::state::channel_data_arrived(bytes datagram)
 }
 
 std::optional<client::event> client::state::indication_arrived(const stun::message_view& m) const {
-    if (m.method() != stun::method::data || !allocated()) return std::nullopt;
+    if (!allocated()) return std::nullopt;
     const auto peer = m.get<stun::xor_peer_address>();
     std::array<std::uint16_t, 1> unknown{};
     if (!peer || m.unknown_required(unknown) > 0) return std::nullopt;
     if (!peers.may_hear(*peer)) return std::nullopt; // RFC 8656, 11.4
+    if (m.method() == stun::method::connection_attempt) {
+        const auto connection = m.get<stun::connection_id>();
+        if (!connection || !is_stream(options.via)) return std::nullopt;
+        return connection_attempted{*peer, *connection}; // RFC 6062, 4.4
+    }
+    if (m.method() != stun::method::data) return std::nullopt;
     if (const auto data = m.get<stun::data>()) return peer_data{*peer, *data};
     if (const auto icmp = m.get<stun::icmp>()) // RFC 8656, 11.6
         return peer_unreachable{*peer, icmp->type, icmp->code, icmp->error_data};

@@ -1,4 +1,5 @@
-/// What the answer to a request means for the client: RFC 8656, 7.3, 7.4, 8.3, 10.3 and 12.3.
+/// What the answer to a request means for the client: RFC 8656, 7.3, 7.4, 8.3, 10.3 and 12.3;
+/// RFC 6062, 4.3.
 
 #include <algorithm>
 
@@ -94,6 +95,12 @@ std::optional<client::event> client::state::succeeded(const transaction& t, cons
         if (t.automatic) return std::nullopt;
         return permitted{};
     }
+    if (const auto* c = std::get_if<connect_request>(&t.what)) {
+        const auto connection = m.get<stun::connection_id>();
+        if (!connection) return failed_with(t, 0, incomplete, now);
+        return connected{c->peer, *connection};
+    }
+    if (std::holds_alternative<connection_bind_request>(t.what)) return connection_bound{};
     const auto& c = std::get<channel_request>(t.what);
     peers.bound(c.number, c.peer, now);
     if (t.automatic) return std::nullopt;

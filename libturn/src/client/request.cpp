@@ -10,7 +10,8 @@ struct attribute_writer {
 
     void operator()(const binding_request&) const noexcept {}
     void operator()(const allocate_request& r) const noexcept {
-        to.add<stun::requested_transport>(stun::requested_transport::udp);
+        to.add<stun::requested_transport>(r.wishes.tcp ? stun::requested_transport::tcp
+                                                       : stun::requested_transport::udp);
         if (r.lifetime) to.add<stun::lifetime>(*r.lifetime);
         if (r.wishes.family) to.add<stun::requested_address_family>(*r.wishes.family);
         if (r.wishes.additional_ipv6) to.add<stun::additional_address_family>(address_family::ipv6);
@@ -29,13 +30,17 @@ struct attribute_writer {
         to.add<stun::channel_number>(r.number);
         to.add<stun::xor_peer_address>(r.peer);
     }
+    void operator()(const connect_request& r) const noexcept { to.add<stun::xor_peer_address>(r.peer); }
+    void operator()(const connection_bind_request& r) const noexcept { to.add<stun::connection_id>(r.connection); }
 };
 
 } // namespace
 
 stun::method method_of(const request& r) noexcept {
-    static constexpr stun::method in_order[] = {stun::method::binding, stun::method::allocate, stun::method::refresh,
-                                                stun::method::create_permission, stun::method::channel_bind};
+    static constexpr stun::method in_order[] = {stun::method::binding,        stun::method::allocate,
+                                                stun::method::refresh,        stun::method::create_permission,
+                                                stun::method::channel_bind,   stun::method::connect,
+                                                stun::method::connection_bind};
     static_assert(std::size(in_order) == std::variant_size_v<request>);
     return in_order[r.index()];
 }

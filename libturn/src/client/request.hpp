@@ -1,5 +1,6 @@
 #pragma once
-/// The requests a client makes, as values that can be written again with a new nonce: RFC 8656, 7.1, 8.1, 10.1, 12.1.
+/// The requests a client makes, as values that can be written again with a new nonce: RFC 8656, 7.1, 8.1, 10.1,
+/// 12.1 and RFC 6062, 4.3.
 
 #include <chrono>
 #include <cstdint>
@@ -31,7 +32,14 @@ struct channel_request {
     std::uint16_t number = 0;
     transport_address peer;
 };
-using request = std::variant<binding_request, allocate_request, refresh_request, permission_request, channel_request>;
+struct connect_request {
+    transport_address peer;
+};
+struct connection_bind_request {
+    connection_id connection{};
+};
+using request = std::variant<binding_request, allocate_request, refresh_request, permission_request, channel_request,
+                             connect_request, connection_bind_request>;
 
 stun::method method_of(const request&) noexcept;
 

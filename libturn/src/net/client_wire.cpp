@@ -155,7 +155,8 @@ std::optional<bytes> client_wire::parts::next_frame() {
 
 result<void> client_wire::send(const datagram& message) {
     parts& p = *parts_;
-    if (p.at != state::open) return errc::io;
+    const bool half_open = p.what == protocol::tcp && !p.framed && p.at == state::ended; // the other half: RFC 6062, 5
+    if (p.at != state::open && !half_open) return errc::io;
     switch (p.what) {
     case protocol::udp: {
         thread_local std::vector<std::byte> gathered;

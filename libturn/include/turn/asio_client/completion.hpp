@@ -54,4 +54,17 @@ private:
         executor_;
 };
 
+/// Hands a handler to `begin`, which keeps it in `owner` under a number, until there are results or whoever gave it
+/// cancels it.
+template <class... Results, class Owner, class Handler, class Begin>
+void begin(const std::shared_ptr<Owner>& owner, Handler handler, Begin&& start) {
+    auto done = std::make_unique<completion_of<Handler, Results...>>(std::move(handler), owner->executor());
+    const auto serial = owner->next_serial();
+    done->when_cancelled([interested = std::weak_ptr(owner), serial] {
+        // Later, for the slot must outlive its call.
+        if (const auto o = interested.lock()) asio::post(o->executor(), [o, serial] { o->cancel(serial); });
+    });
+    std::forward<Begin>(start)(*owner, serial, completion_ptr<Results...>(std::move(done)));
+}
+
 } // namespace turn::asio_detail

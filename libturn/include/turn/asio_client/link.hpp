@@ -111,13 +111,17 @@ public:
             user_->wrote(wire_.flushed(), error);
         }
     }
+    /// RFC 6062, 5: from now on the server's end of sending is no end of the link.
+    void outlive_end() noexcept { outlives_end_ = true; }
     /// After arrived() said that it was enough.
     void read() {
         if (user_ && !reading_) wait_to_read();
     }
-    /// RFC 6062: no bytes follow ours. After what was written.
+    /// No bytes follow those that are written.
     void shut_down_sending() {
         std::error_code ignored;
+        wire_.close();
+        flush();
         if (auto* tcp = std::get_if<asio::ip::tcp::socket>(&socket_))
             tcp->shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
     }
@@ -166,7 +170,7 @@ private:
         }
         if (!user_) return;
         if (wire_.now() == state::failed) return end(wire_.error());
-        if (wire_.now() == state::ended) return end(opened_ ? client_error::closed : wire_.error());
+        if (wire_.now() == state::ended && !outlives_end_) return end(opened_ ? client_error::closed : wire_.error());
         arm();
     }
 
@@ -264,7 +268,7 @@ private:
     socket socket_;
     asio::steady_timer timer_;
     time_point gives_up_{};
-    bool opened_ = false, reading_ = false, writing_ = false;
+    bool opened_ = false, reading_ = false, writing_ = false, outlives_end_ = false;
 };
 
 } // namespace turn::asio_detail

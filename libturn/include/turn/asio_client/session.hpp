@@ -23,6 +23,7 @@
 
 #include "turn/asio_client/completion.hpp"
 #include "turn/asio_client/link.hpp"
+#include "turn/asio_client/peer_stream.hpp"
 #include "turn/client.hpp"
 #include "turn/client_error.hpp"
 #include "turn/uri.hpp"
@@ -108,7 +109,7 @@ public:
         if (link_) link_->wire().expect_channel_data();
         request<client::channel_bound>(
             serial, [&](client& c, time_point now, outbox& out) { return c.bind_channel(number, peer, now, out); },
-            std::move(done), [](const client::channel_bound&, completion<>& to) { to.finish({}); });
+            std::move(done), [](const client::channel_bound&, completion_ptr<> to) { to->finish({}); });
     }
 
     void send(serial_number serial, const transport_address& peer, bytes data, completion_ptr<> done) {
@@ -133,6 +134,20 @@ public:
         receives_.push_back({serial, into, std::move(done)});
     }
 
+    void connect_peer(serial_number serial, const transport_address& peer, completion_ptr<peer_stream> done) {
+        request<client::connected>(
+            serial, [&](client& c, time_point now, outbox& out) { return c.connect(peer, now, out); }, std::move(done),
+            [this, serial](const client::connected& c, completion_ptr<peer_stream> to) {
+                bind_connection(serial, c.peer, c.connection, std::move(to));
+            });
+    }
+    void accept_peer(serial_number serial, completion_ptr<peer_stream> done) {
+        if (!core_) return refuse(std::move(done), failure_);
+        if (lost_) return refuse(std::move(done), client_error::no_allocation);
+        accepts_.push_back({serial, std::move(done)});
+        meet_callers();
+    }
+
     /// Whoever waited under this number has lost interest. What was sent is sent.
     void cancel(serial_number serial) {
         const std::error_code aborted = asio::error::operation_aborted;
@@ -147,12 +162,15 @@ public:
         cut(requests_);
         cut(writes_);
         cut(receives_);
+        cut(accepts_);
+        cut(data_connections_);
     }
     void close() { end(asio::error::operation_aborted); }
 
 private:
     static constexpr std::uint16_t first_channel = 0x4000; ///< RFC 8656, 12
     static constexpr std::size_t channel_numbers = 0x1000;
+    static constexpr std::size_t max_callers = 64; ///< the server closes the others after 30 s: RFC 6062, 5.3
 
     class outcome {
     public:
@@ -165,7 +183,7 @@ private:
     public:
         outcome_of(completion_ptr<Results...> done, Tell tell) : done_(std::move(done)), tell_(std::move(tell)) {}
         void happened(const client::event& e) override {
-            if (const auto* what = std::get_if<Event>(&e)) return tell_(*what, *done_);
+            if (const auto* what = std::get_if<Event>(&e)) return tell_(*what, std::move(done_));
             done_->fail(client_error::no_answer);
         }
         void fail(std::error_code why) override { done_->fail(why); }
@@ -194,6 +212,17 @@ private:
         asio::mutable_buffer into;
         completion_ptr<transport_address, std::size_t> done;
     };
+    /// A peer that has called and was not answered.
+    struct caller {
+        transport_address peer;
+        connection_id connection;
+    };
+    /// On its way to become a peer_stream.
+    struct data_link {
+        serial_number serial;
+        std::shared_ptr<data_connection> it;
+        completion_ptr<peer_stream> done;
+    };
     struct arrival {
         transport_address from;
         std::vector<std::byte> data;
@@ -219,15 +248,16 @@ private:
         if (addresses_.empty()) return end(failure_);
         server_ = addresses_.front();
         addresses_.erase(addresses_.begin());
-        const bool plain = protocol_ == protocol::udp || protocol_ == protocol::tcp;
-        link_ = std::make_shared<link>(executor_, static_cast<link_user&>(*this), protocol_,
-                                       plain ? std::nullopt : std::optional(who_we_came_for()));
+        link_ = std::make_shared<link>(executor_, static_cast<link_user&>(*this), protocol_, secret());
         link_->open(server_, options_.connect_patience);
     }
-    [[nodiscard]] net::client_wire::secret who_we_came_for() const {
+    /// Whom TLS and DTLS are to speak to.
+    [[nodiscard]] std::optional<net::client_wire::secret> secret() const {
+        if (protocol_ == protocol::udp || protocol_ == protocol::tcp) return std::nullopt;
         const bool relay = options_.server.scheme == uri_scheme::turns;
         const char* const application = relay ? "stun.turn" : "stun.nat-discovery"; // RFC 7443
-        return {*options_.trust, options_.server.host, options_.offer_protocol ? application : ""};
+        return net::client_wire::secret{*options_.trust, options_.server.host,
+                                        options_.offer_protocol ? application : ""};
     }
 
     void opened() override {
@@ -285,6 +315,10 @@ private:
 
     void happened(const client::event& event) {
         if (const auto* data = std::get_if<client::peer_data>(&event)) return heard(*data);
+        if (const auto* call = std::get_if<client::connection_attempted>(&event)) {
+            if (callers_.size() < max_callers) callers_.push_back({call->peer, call->connection});
+            return meet_callers();
+        }
         const auto id = std::visit(
             [](const auto& e) {
                 if constexpr (requires { e.id; }) return e.id;
@@ -320,10 +354,39 @@ private:
         done.finish(cut ? asio::error::message_size : std::error_code(), from, count);
     }
 
+    void meet_callers() {
+        while (!callers_.empty() && !accepts_.empty()) {
+            const auto call = callers_.front();
+            callers_.pop_front();
+            auto first = std::move(accepts_.front());
+            accepts_.pop_front();
+            bind_connection(first.serial, call.peer, call.connection, std::move(first.done));
+        }
+    }
+    void bind_connection(serial_number serial, const transport_address& peer, connection_id what,
+                         completion_ptr<peer_stream> done) {
+        auto made = std::make_shared<data_connection>(executor_, core_->for_data_connection(stream_id(0)), peer);
+        data_connections_.push_back({serial, made, std::move(done)});
+        made->open(server_, protocol_, secret(), options_.connect_patience, what,
+                   [self = weak_from_this(), serial](std::error_code error) {
+                       if (const auto s = self.lock()) s->bound(serial, error);
+                   });
+    }
+    void bound(serial_number serial, std::error_code error) {
+        const auto found = std::ranges::find(data_connections_, serial, &data_link::serial);
+        if (found == data_connections_.end()) return;
+        auto ready = std::move(*found);
+        data_connections_.erase(found);
+        if (error) return ready.done->fail(error);
+        ready.done->finish({}, peer_stream(std::move(ready.it)));
+    }
+
     /// The allocation has ended, and nothing will come from peers.
     void lost() {
         lost_ = true;
         channels_.clear();
+        callers_.clear();
+        for (auto& a : std::exchange(accepts_, {})) a.done->fail(client_error::no_allocation);
         for (auto& r : std::exchange(receives_, {})) r.done->fail(client_error::no_allocation);
     }
 
@@ -371,6 +434,9 @@ private:
         for (auto& r : std::exchange(requests_, {})) r.done->fail(why);
         for (auto& w : std::exchange(writes_, {})) w.done->fail(why);
         for (auto& r : std::exchange(receives_, {})) r.done->fail(why);
+        for (auto& a : std::exchange(accepts_, {})) a.done->fail(why);
+        for (auto& d : std::exchange(data_connections_, {})) d.done->fail(why);
+        callers_.clear();
     }
 
     asio_client_options options_;
@@ -393,6 +459,9 @@ private:
     std::vector<asked> requests_{}; ///< at most client::max_transactions
     std::deque<written> writes_{};
     std::deque<listening> receives_{};
+    std::deque<waiter<completion_ptr<peer_stream>>> accepts_{};
+    std::deque<caller> callers_{};
+    std::vector<data_link> data_connections_{};
     std::deque<arrival> inbox_{};
     std::size_t inbox_bytes_ = 0;
     std::uint64_t dropped_ = 0;
