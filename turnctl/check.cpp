@@ -88,10 +88,13 @@ turn::result<check_options, complaint> read_options(const options& o, const std:
     const bool secure = std::ranges::any_of(targets, [](const target& t) { return t.server.is_secure(); });
     if (!secure && o.authorities.empty()) return made; // a file that is named has to be good all the same
     using turn::net::tls_client_context;
-    auto tls = tls_client_context::load(o.authorities, o.insecure ? tls_client_context::proof::unneeded
-                                                                  : tls_client_context::proof::wanted);
+    const auto proof = o.insecure ? tls_client_context::proof::unneeded : tls_client_context::proof::wanted;
+    auto tls = tls_client_context::load(o.authorities, proof);
     if (!tls) return turnd::printable(tls.error());
     made.tls = std::move(*tls);
+    auto dtls = tls_client_context::load(o.authorities, proof, tls_client_context::layer::datagrams);
+    if (!dtls) return turnd::printable(dtls.error());
+    made.dtls = std::move(*dtls);
     return made;
 }
 

@@ -9,8 +9,9 @@
 namespace turnd {
 namespace {
 
-constexpr std::array transports{turn::transport::udp, turn::transport::tcp, turn::transport::tls};
-constexpr std::array streams{turn::transport::tcp, turn::transport::tls};
+constexpr std::array transports{turn::transport::udp, turn::transport::tcp, turn::transport::tls,
+                                turn::transport::dtls};
+constexpr std::array connected{turn::transport::tcp, turn::transport::tls, turn::transport::dtls};
 constexpr std::array<std::string_view, 2> families{"ipv4", "ipv6"};
 using counted::directions;
 using counted::methods;
@@ -98,16 +99,24 @@ void refused_and_dropped(metrics_writer& w, const turn::server_totals& totals) {
 
 void connections(metrics_writer& w, const turn::stream_totals& books) {
     w.family("turnd_connections", "gauge", "Connections of clients now.");
-    for (const auto t : streams) w.sample({{"transport", turn::name(t)}}, books.connections[at(t)]);
+    for (const auto t : connected) w.sample({{"transport", turn::name(t)}}, books.connections[at(t)]);
     w.family("turnd_accepted_connections_total", "counter", "Connections of clients, ever.");
-    for (const auto t : streams) w.sample({{"transport", turn::name(t)}}, books.accepted[at(t)]);
+    for (const auto t : connected) w.sample({{"transport", turn::name(t)}}, books.accepted[at(t)]);
     w.family("turnd_closed_connections_total", "counter", "Connections that this server ended, by reason.");
     for (std::size_t r = at(turn::reason::none) + 1; r < turn::reason_count; ++r)
         w.sample({{"reason", turn::name(static_cast<turn::reason>(r))}}, books.closed[r]);
-    w.family("turnd_tls_handshakes_total", "counter", "TLS handshakes by result.");
+    w.family("turnd_tls_handshakes_total", "counter", "TLS and DTLS handshakes by result.");
     w.sample({{"result", "success"}}, books.handshakes);
     w.sample({{"result", "failed"}}, books.closed[at(turn::reason::handshake_failed)]);
     w.sample({{"result", "timeout"}}, books.closed[at(turn::reason::handshake_timeout)]);
+}
+
+void dtls(metrics_writer& w, const turn::dtls_totals& books) {
+    w.family("turnd_dtls_datagrams_total", "counter",
+             "Datagrams for DTLS: of sessions, and ClientHellos answered with a cookie. Dropped ones are among the "
+             "dropped packets.");
+    w.sample({{"result", "session"}}, books.for_sessions);
+    w.sample({{"result", "challenged"}}, books.challenged);
 }
 
 void kernel(metrics_writer& w, const turn::server_totals& totals) {
@@ -146,7 +155,7 @@ void shards(metrics_writer& w, const turn::shard_totals& books) {
 
 void certificates(metrics_writer& w, const admin_numbers& n) {
     w.family("turnd_certificate_expiry_timestamp_seconds", "gauge",
-             "When the first certificate in use at a TLS listener ends, since unix epoch in seconds.");
+             "When the first certificate in use at a TLS or DTLS listener ends, since unix epoch in seconds.");
     for (const auto& c : n.certificates)
         w.sample({{"listener", c.listener.to_string()}},
                  std::chrono::duration<double>(c.expires.time_since_epoch()).count());
@@ -220,6 +229,7 @@ std::string metrics_text(const admin_numbers& n) {
     relayed(w, n.totals.relay);
     refused_and_dropped(w, n.totals);
     connections(w, n.totals.streams);
+    dtls(w, n.totals.dtls);
     kernel(w, n.totals);
     shards(w, n.totals.shards);
     certificates(w, n);

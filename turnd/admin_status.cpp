@@ -12,7 +12,8 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-constexpr std::array transports{turn::transport::udp, turn::transport::tcp, turn::transport::tls};
+constexpr std::array transports{turn::transport::udp, turn::transport::tcp, turn::transport::tls,
+                                turn::transport::dtls};
 
 json listeners(const turn::server_description& d) {
     json list = json::array();
@@ -40,7 +41,7 @@ json relays_by_transport(const turn::relay_totals& books) {
 
 json connections(const turn::stream_totals& books) {
     json object;
-    for (const auto t : {turn::transport::tcp, turn::transport::tls})
+    for (const auto t : {turn::transport::tcp, turn::transport::tls, turn::transport::dtls})
         object[std::string(turn::name(t))] = books.connections[static_cast<std::size_t>(t)];
     object["withoutAllocation"] = books.without_allocation;
     return object;

@@ -1,5 +1,5 @@
 /// Listeners: [[listener]] tables of the file, which name any transports, and --listen and --tls-listen, which replace
-/// the plain ones and the TLS ones among them.
+/// the plain ones and those over TLS and DTLS among them.
 
 #include <algorithm>
 #include <array>
@@ -15,15 +15,14 @@ using turn::transport;
 constexpr std::array<std::string_view, 4> known_transports{"udp", "tcp", "tls", "dtls"};
 
 parsed<transport> parse_transport(std::string_view text) {
-    for (const transport t : {transport::udp, transport::tcp, transport::tls})
+    for (const transport t : {transport::udp, transport::tcp, transport::tls, transport::dtls})
         if (text == turn::name(t)) return t;
-    if (text == "dtls")
-        return complaint{"DTLS is not supported by this version", "leave it out; \"tls\" is TLS over TCP"};
     std::string lower_case(text);
     for (char& c : lower_case) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     const std::string_view meant = nearest(lower_case, known_transports);
-    return complaint{"there is no such transport", meant.empty() ? "the transports are \"udp\", \"tcp\" and \"tls\""
-                                                                 : fmt::format("did you mean \"{}\"?", meant)};
+    return complaint{"there is no such transport", meant.empty()
+                                                       ? "the transports are \"udp\", \"tcp\", \"tls\" and \"dtls\""
+                                                       : fmt::format("did you mean \"{}\"?", meant)};
 }
 
 /// One [[listener]] table or one address of a flag, on its way to listeners.
@@ -44,7 +43,7 @@ public:
         std::vector<listener_setting> listeners;
         for (const transport t : transports_) {
             listeners.push_back({address, t, realm_, {}, value_.where});
-            if (t != transport::tls) continue;
+            if (!is_secure(t)) continue;
             for (std::size_t i = 0; i < certificates_.size(); ++i)
                 listeners.back().certificates.push_back({certificates_[i]->text, keys_[i]->text});
         }
@@ -93,7 +92,7 @@ private:
             complain_about(*certificates_.front(),
                            {fmt::format("{} and {} are no pairs", counted(c, "certificate"), counted(k, "key")),
                             "list a key for each certificate, in the same order"});
-        const bool used = std::find(transports_.begin(), transports_.end(), transport::tls) != transports_.end();
+        const bool used = std::any_of(transports_.begin(), transports_.end(), turn::is_secure);
         if (c != 0 && !used && transports_judged_)
             complain_about(*certificates_.front(), {"this listener has no TLS that would use the certificate",
                                                     "add \"tls\" to its transports, or leave certificate and key out"});
@@ -142,15 +141,15 @@ void add(const key& k, const raw_value& value, std::vector<transport> by_default
 
 void apply_listeners(const key& k, std::span<const raw_value> values, settings& into, problem_list& problems) {
     // The file's tables are all listeners there are (none, if there is no table in the list); flags and environment
-    // speak of UDP and TCP and leave those over TLS alone.
+    // speak of UDP and TCP and leave those over TLS and DTLS alone.
     const bool tables = values.empty() || values.front().where.from == origin::layer::file;
-    std::erase_if(into.listeners, [&](const listener_setting& l) { return tables || l.protocol != transport::tls; });
+    std::erase_if(into.listeners, [&](const listener_setting& l) { return tables || !is_secure(l.protocol); });
     for (const raw_value& value : values) add(k, value, {transport::udp, transport::tcp}, into, problems);
 }
 
 void apply_tls_listeners(const key& k, std::span<const raw_value> values, settings& into, problem_list& problems) {
-    std::erase_if(into.listeners, [](const listener_setting& l) { return l.protocol == transport::tls; });
-    for (const raw_value& value : values) add(k, value, {transport::tls}, into, problems);
+    std::erase_if(into.listeners, [](const listener_setting& l) { return is_secure(l.protocol); });
+    for (const raw_value& value : values) add(k, value, {transport::tls, transport::dtls}, into, problems);
 }
 
 } // namespace turnd

@@ -80,7 +80,7 @@ void check_certificate(const listener_setting& l, const turn::certificate_files&
 void check_certificates(std::string_view name, std::chrono::system_clock::time_point now, configuration& c) {
     std::set<std::pair<std::string, std::string>> seen;
     for (const listener_setting& l : c.settings.listeners) {
-        if (l.protocol != turn::transport::tls) continue;
+        if (!is_secure(l.protocol)) continue;
         for (const turn::certificate_files& files : certificates_of(l, c.settings))
             if (seen.emplace(files.chain, files.key).second) check_certificate(l, files, name, now, c);
     }
@@ -94,7 +94,7 @@ bool overlap(const transport_address& a, const transport_address& b) {
 void check_ports(configuration& c) {
     const settings& s = c.settings;
     for (const listener_setting& l : s.listeners) {
-        const bool udp = l.protocol == turn::transport::udp;
+        const bool udp = is_datagram(l.protocol);
         if (!udp && s.status_listen && l.address.port != 0 && s.status_listen->port == l.address.port &&
             overlap(l.address, *s.status_listen))
             c.problems.push_back(

@@ -139,7 +139,7 @@ void check_certificates(const settings& s, const std::string& file, problem_list
               fmt::format("give --{} FILE for each --{}, in the same order", no_certificate ? "cert" : "key", at)}});
         return;
     }
-    const auto tls = [](const listener_setting& l) { return l.protocol == turn::transport::tls; };
+    const auto tls = [](const listener_setting& l) { return is_secure(l.protocol); };
     if (certificates != 0 && std::none_of(s.listeners.begin(), s.listeners.end(), tls))
         problems.push_back({origin_of("cert", s, file),
                             s.certificate_files.front(),
@@ -147,6 +147,10 @@ void check_certificates(const settings& s, const std::string& file, problem_list
                              "give --tls-listen ADDR:PORT, or leave certificate and key out"}});
     for (const listener_setting& l : s.listeners) {
         if (!tls(l) || !certificates_of(l, s).empty()) continue;
+        const bool said = std::any_of(s.listeners.data(), &l, [&](const listener_setting& before) {
+            return tls(before) && before.address == l.address; // TLS and DTLS of one table or flag
+        });
+        if (said) continue;
         const bool table = l.where.from == origin::layer::file;
         problems.push_back({l.where,
                             l.address.to_string(),

@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -46,7 +47,7 @@ json requests(const turn::relay_totals& books) {
 json relay_books(const turn::relay_totals& books) {
     json object;
     object["allocations"] = books.allocations;
-    for (const auto t : {turn::transport::udp, turn::transport::tcp, turn::transport::tls}) {
+    for (const auto t : {turn::transport::udp, turn::transport::tcp, turn::transport::tls, turn::transport::dtls}) {
         const std::string over(turn::name(t));
         const auto i = static_cast<std::size_t>(t);
         object["allocations-over"][over] = books.allocations_over[i];
@@ -92,7 +93,7 @@ json net_books(const turn::net_totals& books) {
 /// Numbers of connections; udp has none.
 json by_transport(const std::array<std::uint64_t, turn::transport_count>& numbers) {
     json object = json::object();
-    for (const auto t : {turn::transport::tcp, turn::transport::tls})
+    for (const auto t : {turn::transport::tcp, turn::transport::tls, turn::transport::dtls})
         object[std::string(turn::name(t))] = numbers[static_cast<std::size_t>(t)];
     return object;
 }
@@ -116,11 +117,27 @@ json stream_books(const turn::stream_totals& books) {
     return object;
 }
 
-json books(const turn::relay_totals& relay, const turn::net_totals& net, const turn::stream_totals& streams) {
+json dtls_books(const turn::dtls_totals& books) {
+    return {{"received", books.received},
+            {"for-sessions", books.for_sessions},
+            {"challenged", books.challenged},
+            {"own", books.own},
+            {"dropped", by_reason(books.dropped)}};
+}
+
+json books(const turn::relay_totals& relay, const turn::net_totals& net, const turn::stream_totals& streams,
+           const turn::dtls_totals& dtls) {
     json object = relay_books(relay);
     object["net"] = net_books(net);
     object["streams"] = stream_books(streams);
+    object["dtls"] = dtls_books(dtls);
     return object;
+}
+
+/// Without a listener for them there are none; their books are there all the same, and empty.
+template <class Books>
+Books of_shard(const std::vector<Books>& all, std::size_t shard) {
+    return shard < all.size() ? all[shard] : Books{};
 }
 
 /// 0, or errno.
@@ -143,14 +160,11 @@ std::string counters_json(const turn::server_totals& totals, std::chrono::system
     object["ports-in-use"] = totals.ports_in_use;
     object["quota-in-use"] = totals.quota_in_use;
     object["reservations"] = totals.reservations;
-    object["total"] = books(totals.relay, totals.net, totals.streams);
+    object["total"] = books(totals.relay, totals.net, totals.streams, totals.dtls);
     object["shards"] = json::array();
-    for (std::size_t i = 0; i < totals.relay_by_shard.size(); ++i) {
-        // Without a listener over TCP or TLS there are no streams; their books are there all the same, and empty.
-        const bool streams = i < totals.streams_by_shard.size();
+    for (std::size_t i = 0; i < totals.relay_by_shard.size(); ++i)
         object["shards"].push_back(books(totals.relay_by_shard[i], totals.net_by_shard[i],
-                                         streams ? totals.streams_by_shard[i] : turn::stream_totals{}));
-    }
+                                         of_shard(totals.streams_by_shard, i), of_shard(totals.dtls_by_shard, i)));
     return object.dump();
 }
 

@@ -83,7 +83,7 @@ template <bool Tls>
 std::string listeners(const settings& s) {
     std::vector<std::string> found;
     for (const listener_setting& l : s.listeners)
-        if ((l.protocol == turn::transport::tls) == Tls)
+        if (is_secure(l.protocol) == Tls)
             found.push_back(fmt::format("{} {}{}{}", turn::name(l.protocol), l.address.to_string(),
                                         l.realm.empty() ? "" : " of ", l.realm));
     return words(found);
@@ -93,8 +93,9 @@ template <std::string turn::certificate_files::*File>
 std::string certificates(const settings& s) {
     std::vector<std::string> found;
     for (const listener_setting& l : s.listeners)
-        if (l.protocol == turn::transport::tls)
-            for (const auto& pair : certificates_of(l, s)) found.push_back(pair.*File);
+        if (is_secure(l.protocol))
+            for (const auto& pair : certificates_of(l, s))
+                if (found.empty() || found.back() != pair.*File) found.push_back(pair.*File); // TLS and DTLS share them
     return words(found);
 }
 

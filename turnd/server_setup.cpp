@@ -10,9 +10,8 @@ turn::server_options server_options_of(const settings& s, turn::credential_sourc
     turn::server_options o;
     o.realm = s.realm;
     for (const listener_setting& l : s.listeners)
-        o.listeners.push_back(
-            {l.protocol, l.address, realm_of(l, s),
-             l.protocol == turn::transport::tls ? certificates_of(l, s) : std::vector<turn::certificate_files>{}});
+        o.listeners.push_back({l.protocol, l.address, realm_of(l, s),
+                               is_secure(l.protocol) ? certificates_of(l, s) : std::vector<turn::certificate_files>{}});
     o.connections = {.without_allocation = s.connections_without_allocation,
                      .per_source = s.connections_per_source,
                      .idle = s.connection_idle_timeout,

@@ -26,9 +26,10 @@ enum class log_addresses : std::uint8_t { plain, hashed };
 struct listener_setting {
     turn::transport_address address{};
     turn::transport protocol{};
-    std::string realm{};                                 ///< empty: settings::realm
-    std::vector<turn::certificate_files> certificates{}; ///< TLS, of its table; certificates_of() has the last word
-    origin where{};                                      ///< of the address
+    std::string realm{}; ///< empty: settings::realm
+    std::vector<turn::certificate_files>
+        certificates{}; ///< TLS and DTLS, of its table; certificates_of() has the last word
+    origin where{};     ///< of the address
 };
 
 struct user_setting {
@@ -39,7 +40,7 @@ struct user_setting {
 /// Defaults are not here but in the table of keys, where --help and the documentation find them.
 struct settings {
     std::vector<listener_setting> listeners{};
-    std::vector<std::string> certificate_files{}; ///< of flags or environment, for all TLS listeners
+    std::vector<std::string> certificate_files{}; ///< of flags or environment, for all TLS and DTLS listeners
     std::vector<std::string> key_files{};         ///< as many
     std::string realm{};
 
@@ -69,7 +70,7 @@ struct settings {
     std::size_t unauthenticated_bytes_per_second = 0;
     std::vector<turn::address_prefix> unauthenticated_exempt{};
 
-    // What clients over TCP and TLS may cost: turn::connection_limits
+    // What clients over TCP, TLS and DTLS may cost: turn::connection_limits
     std::size_t connections_without_allocation = 0;
     std::size_t connections_per_source = 0;
     std::chrono::seconds connection_idle_timeout{};

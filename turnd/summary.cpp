@@ -46,7 +46,7 @@ std::string_view why(service what, const settings& s) {
 std::string certificates_at(const turn::transport_address& local, const settings& s) {
     const listener_setting* from = nullptr;
     for (const listener_setting& l : s.listeners) {
-        if (l.protocol != turn::transport::tls || l.address.family != local.family) continue;
+        if (!is_secure(l.protocol) || l.address.family != local.family) continue;
         if (l.address.port != 0 && l.address.port != local.port) continue;
         const bool named = l.address.same_ip(local);
         if (named || (from == nullptr && l.address.is_unspecified())) from = &l;
@@ -61,7 +61,7 @@ std::string certificates_at(const turn::transport_address& local, const settings
 void write_listeners(logger& to, const settings& s, const turn::server_description& d) {
     for (const auto& l : d.listeners) {
         const std::string address = l.local.to_string();
-        const std::string files = l.protocol == turn::transport::tls ? certificates_at(l.local, s) : "";
+        const std::string files = is_secure(l.protocol) ? certificates_at(l.local, s) : "";
         to.write(
             log_level::info, "listening",
             {{"transport", turn::name(l.protocol)}, {"address", address}, {"realm", l.realm}, {"certificate", files}});

@@ -12,17 +12,19 @@ const counters = JSON.parse(lines[0]);
 const sum = (numbers) => Object.values(numbers).reduce((total, n) => total + (typeof n === "object" ? sum(n) : n), 0);
 
 function balanced(books, whose) {
-    const { net, streams } = books, equal = (a, b, what) => assert.equal(a, b, `${whose}: ${what}`);
+    const { net, streams, dtls } = books, equal = (a, b, what) => assert.equal(a, b, `${whose}: ${what}`);
     equal(books["from-clients"].packets,
         books.relayed.up.packets + sum(books.dropped.up) + sum(books.requests) + books.absorbed + books.pending,
         "from clients = relayed + dropped + answered + absorbed + pending");
     equal(books["from-peers"].packets, books.relayed.down.packets + sum(books.dropped.down),
         "from peers = relayed + dropped");
-    equal(net.received.packets + streams.received.frames, books["from-clients"].packets + books["from-peers"].packets,
-        "received = handled");
+    equal(net.received.packets + streams.received.frames,
+        books["from-clients"].packets + books["from-peers"].packets + dtls.received, "received = handled or DTLS");
+    equal(dtls.received, dtls["for-sessions"] + dtls.challenged + sum(dtls.dropped),
+        "DTLS = of sessions + challenged + dropped");
     const gone = (way) => net.sent[way].packets + sum(net.dropped[way]) + streams.sent[way].frames + sum(streams.dropped[way]);
     for (const way of ["up", "down"]) equal(books.relayed[way].packets, gone(way), `relayed ${way} = sent + dropped`);
-    equal(sum(books.requests), gone("control"), "answered = sent + dropped");
+    equal(sum(books.requests) + dtls.own, gone("control"), "answered = sent + dropped");
     equal(sum(streams.queued) + sum(streams.connections) + streams["without-allocation"], 0, "connections are gone");
     equal(books["allocations-created"], books["allocations-ended"] + books.allocations, "created = ended + alive");
 }

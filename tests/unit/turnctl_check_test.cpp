@@ -376,6 +376,38 @@ TEST_CASE("turnctl check: TLS is verified, and what is wrong with a certificate 
     CHECK(contains(finding(ending, "certificate-ends-soon")["meaning"].get<std::string>(), "3 days"));
 }
 
+TEST_CASE("turnctl check: turns over UDP is DTLS, and its certificate is verified") {
+    const operator_desk desk;
+    const certificate_authority authority;
+    const certificate_folder folder;
+    const std::string root = folder.file("root.pem", authority.root());
+    auto o = on_loopback();
+    o.listeners = {{.protocol = transport::dtls,
+                    .local = loopback(),
+                    .certificates = {folder.files(authority.issue({.addresses = {"127.0.0.1"}}))}}};
+    const server s = start(o);
+    const std::string uri = uri_of(s, "turns", transport::dtls) + "?transport=udp";
+    const auto fine = desk.as_ann(uri, {"--ca", root});
+    CAPTURE(fine.dump(2));
+    CHECK(which(fine, "ok") == everything);
+    CHECK(fine["verdict"] == "ok");
+    CHECK(fine["transport"] == "dtls");
+    CHECK(fine["certificateExpiresInSeconds"].get<std::int64_t>() > 29 * 86400);
+    const auto stranger = desk.as_ann(uri);
+    CHECK(stranger["verdict"] == "certificate-unknown-authority");
+    CHECK(which(stranger, "failed") == "connect");
+    CHECK(desk.as_ann(uri, {"--insecure"})["verdict"] == "ok");
+}
+
+TEST_CASE("turnctl check: a server that speaks no DTLS is silent, and the finding says so") {
+    const real_peer silent;
+    const auto r =
+        operator_desk::as_nobody("turns:" + silent.local().to_string() + "?transport=udp", {"--timeout", "500ms"});
+    CHECK(r["reachable"] == false);
+    CHECK(which(r, "failed") == "connect");
+    CHECK(contains(finding(r, "no-answer")["meaning"].get<std::string>(), "over DTLS"));
+}
+
 TEST_CASE("turnctl check: TLS to a port of plain TCP says that the port may not speak TLS") {
     auto o = on_loopback();
     o.listeners = {{.protocol = transport::tcp, .local = loopback()}};
@@ -455,7 +487,6 @@ TEST_CASE("turnctl check: what makes no sense is refused before anything is trie
     refused({"turn:"}, "not a STUN or TURN URI");
     refused({"turn:a\x1b[2J"}, "\\x1b[2J");
     refused({nowhere + "?transport=sctp"}, "udp or tcp");
-    refused({"turns:127.0.0.1?transport=udp"}, "DTLS");
     refused({nowhere, "--user", "ann"}, "go together");
     refused({nowhere, "--password-file", desk.right}, "go together");
     refused({nowhere, "--user", "ann", "--password-file", desk.room.path("absent")}, "No such file");

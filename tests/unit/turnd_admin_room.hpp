@@ -37,7 +37,10 @@ inline admin_numbers some_numbers() {
     n.totals.net.dropped[0][static_cast<std::size_t>(turn::reason::send_refused)] = 2;
     n.totals.net.dropped[2][static_cast<std::size_t>(turn::reason::socket_buffer_full)] = 1;
     n.totals.streams.dropped[1][static_cast<std::size_t>(turn::reason::slow_reader)] = 6;
-    n.totals.streams.connections = {0, 13, 14};
+    n.totals.streams.connections = {0, 13, 14, 2};
+    n.totals.dtls.dropped[static_cast<std::size_t>(turn::reason::no_session)] = 3;
+    n.totals.dtls.challenged = 7;
+    n.totals.dtls.for_sessions = 8;
     n.totals.streams.handshakes = 15;
     n.totals.streams.closed[static_cast<std::size_t>(turn::reason::handshake_failed)] = 16;
     relay.icmp.relayed = 21;

@@ -45,13 +45,14 @@ TEST_CASE("turnd: the status has the fields that operators know, in the units of
     CHECK(status["relayAddresses"] == json::array({{{"address", "10.0.0.5"}, {"advertised", "192.0.2.1"}}}));
     CHECK(status["activeClients"] == 3);
     CHECK(status["numAllocations"] == 5);
-    CHECK(status["relays"] == json{{"udp", 3}, {"tcp", 1}, {"tls", 1}});
+    CHECK(status["relays"] == json{{"udp", 3}, {"tcp", 1}, {"tls", 1}, {"dtls", 0}});
     CHECK(status["capacity"] == 6000);
     CHECK(status["ports"] == json{{"min", 24000}, {"max", 29999}, {"used", 6}, {"free", 5994}, {"peak", 50}});
-    CHECK(status["connections"] == json{{"tcp", 13}, {"tls", 14}, {"withoutAllocation", 0}});
+    CHECK(status["connections"] == json{{"tcp", 13}, {"tls", 14}, {"dtls", 2}, {"withoutAllocation", 0}});
     CHECK(status["traffic"]["relayedUp"] == json{{"packets", 90}, {"bytes", 9000}});
     CHECK(status["traffic"]["fromPeers"] == json{{"packets", 200}, {"bytes", 20'000}});
-    CHECK(status["drops"]["up"] == json{{"no-permission", 4}, {"send-refused", 2}}); // of the relay and of its sockets
+    CHECK(status["drops"]["up"] ==
+          json{{"no-permission", 4}, {"send-refused", 2}, {"no-session", 3}}); // of the relay and of its sockets
     CHECK(status["drops"]["down"] == json{{"slow-reader", 6}});
     CHECK(status["drops"]["control"] == json{{"socket-buffer-full", 1}});
     CHECK(status["refused"] == json{{"bad-password", 17}});

@@ -71,6 +71,13 @@ turn::stream_totals numbered_streams(std::uint64_t from) {
     return t;
 }
 
+turn::dtls_totals numbered_dtls(std::uint64_t from) {
+    turn::dtls_totals t;
+    for (auto* n : {&t.received, &t.for_sessions, &t.challenged, &t.own}) *n = from++;
+    for (auto& n : t.dropped) n = from++;
+    return t;
+}
+
 std::size_t index(turn::reason why) {
     return static_cast<std::size_t>(why);
 }
@@ -121,8 +128,10 @@ void check_books(const json& shown, const turn::relay_totals& relay, const turn:
 } // namespace
 
 void check_streams(const json& shown, const turn::stream_totals& streams) {
-    CHECK(shown["connections"] == json{{"tcp", streams.connections[1]}, {"tls", streams.connections[2]}});
-    CHECK(shown["accepted"] == json{{"tcp", streams.accepted[1]}, {"tls", streams.accepted[2]}});
+    CHECK(shown["connections"] ==
+          json{{"tcp", streams.connections[1]}, {"tls", streams.connections[2]}, {"dtls", streams.connections[3]}});
+    CHECK(shown["accepted"] ==
+          json{{"tcp", streams.accepted[1]}, {"tls", streams.accepted[2]}, {"dtls", streams.accepted[3]}});
     CHECK(shown["without-allocation"] == streams.without_allocation);
     CHECK(shown["handshakes"] == streams.handshakes);
     CHECK(shown["received"]["frames"] == streams.received_frames);
@@ -140,6 +149,15 @@ void check_streams(const json& shown, const turn::stream_totals& streams) {
         CHECK(shown["closed"][std::string(turn::name(why))] == streams.closed[index(why)]);
 }
 
+void check_dtls(const json& shown, const turn::dtls_totals& dtls) {
+    CHECK(shown["received"] == dtls.received);
+    CHECK(shown["for-sessions"] == dtls.for_sessions);
+    CHECK(shown["challenged"] == dtls.challenged);
+    CHECK(shown["own"] == dtls.own);
+    for (const auto why : {turn::reason::malformed, turn::reason::no_session})
+        CHECK(shown["dropped"][std::string(turn::name(why))] == dtls.dropped[index(why)]);
+}
+
 TEST_CASE("turnd: the counters are one line of JSON with everything in its place") {
     turn::server_totals totals;
     totals.relay = numbered_relay(1000);
@@ -147,6 +165,8 @@ TEST_CASE("turnd: the counters are one line of JSON with everything in its place
     totals.relay_by_shard = {numbered_relay(10'000), numbered_relay(20'000)};
     totals.net_by_shard = {numbered_net(15'000), numbered_net(25'000)};
     totals.streams = numbered_streams(7000);
+    totals.dtls = numbered_dtls(8000);
+    totals.dtls_by_shard = {numbered_dtls(18'000), numbered_dtls(28'000)};
     totals.streams_by_shard = {numbered_streams(17'000), numbered_streams(27'000)};
     totals.ports_in_use = 3;
     totals.quota_in_use = 4;
@@ -167,15 +187,18 @@ TEST_CASE("turnd: the counters are one line of JSON with everything in its place
     check_streams(shown["total"]["streams"], totals.streams);
     check_streams(shown["shards"][0]["streams"], totals.streams_by_shard[0]);
     check_streams(shown["shards"][1]["streams"], totals.streams_by_shard[1]);
+    check_dtls(shown["total"]["dtls"], totals.dtls);
+    check_dtls(shown["shards"][1]["dtls"], totals.dtls_by_shard[1]);
 }
 
-TEST_CASE("turnd: without listeners over TCP or TLS the books of streams are empty and there") {
+TEST_CASE("turnd: without listeners over TCP, TLS or DTLS the books of streams and of DTLS are empty and there") {
     turn::server_totals totals;
     totals.relay_by_shard.emplace_back();
     totals.net_by_shard.emplace_back();
     const json shown = json::parse(counters_json(totals, when, ""));
     REQUIRE(shown["shards"].size() == 1);
     check_streams(shown["shards"][0]["streams"], {});
+    check_dtls(shown["shards"][0]["dtls"], {});
     check_streams(shown["total"]["streams"], {});
 }
 

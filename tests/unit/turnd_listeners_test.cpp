@@ -21,7 +21,7 @@ std::string listeners(const configuration& c) {
     std::string text;
     for (const auto& l : c.settings.listeners) {
         text += (text.empty() ? "" : ", ") + std::string(turn::name(l.protocol)) + " " + l.address.to_string();
-        if (l.protocol != turn::transport::tls) continue;
+        if (!is_secure(l.protocol)) continue;
         std::string pairs;
         for (const auto& pair : certificates_of(l, c.settings))
             pairs += (pairs.empty() ? "" : " ") + name(pair.chain) + "+" + name(pair.key);
@@ -50,7 +50,7 @@ std::string quoted(const std::string& text) {
 
 } // namespace
 
-TEST_CASE("turnd: listen is UDP and TCP and tls-listen is TLS beside it") {
+TEST_CASE("turnd: listen is UDP and TCP and tls-listen is TLS and DTLS beside it") {
     const pem_files pem;
     CHECK(listeners(with({})) == "udp 0.0.0.0:3478, tcp 0.0.0.0:3478, udp [::]:3478, tcp [::]:3478");
     CHECK(listeners(with({"--listen", "192.0.2.1:1"})) == "udp 192.0.2.1:1, tcp 192.0.2.1:1");
@@ -59,14 +59,15 @@ TEST_CASE("turnd: listen is UDP and TCP and tls-listen is TLS beside it") {
                                       "[2001:db8::1]:5349", "--cert", pem.cert, "--key", pem.key});
     CHECK(said(flags) == "");
     CHECK(listeners(flags) == "udp 192.0.2.1:443, tcp 192.0.2.1:443, tls 192.0.2.1:443 (cert.pem+key.pem), "
-                              "tls [2001:db8::1]:5349 (cert.pem+key.pem)");
+                              "dtls 192.0.2.1:443 (cert.pem+key.pem), tls [2001:db8::1]:5349 (cert.pem+key.pem), "
+                              "dtls [2001:db8::1]:5349 (cert.pem+key.pem)");
 
     // Alone it leaves the default for the others.
     const configuration variables =
         with({}, {{"TURND_TLS_LISTEN", "192.0.2.1:5349"}, {"TURND_CERT", pem.cert}, {"TURND_KEY", pem.key}});
     CHECK(said(variables) == "");
     CHECK(listeners(variables) == "udp 0.0.0.0:3478, tcp 0.0.0.0:3478, udp [::]:3478, tcp [::]:3478, "
-                                  "tls 192.0.2.1:5349 (cert.pem+key.pem)");
+                                  "tls 192.0.2.1:5349 (cert.pem+key.pem), dtls 192.0.2.1:5349 (cert.pem+key.pem)");
 }
 
 TEST_CASE("turnd: several certificates are paired with their keys in the order given") {
@@ -92,6 +93,8 @@ TEST_CASE("turnd: a table of the file names its transports and is udp and tcp wh
     const configuration both = with_file(table("transports = [\"tcp\", \"tls\"]\n" + pair));
     CHECK(said(both) == "");
     CHECK(listeners(both) == "tcp 192.0.2.1:5349, tls 192.0.2.1:5349 (cert.pem+key.pem)");
+    CHECK(listeners(with_file(table("transports = [\"udp\", \"dtls\"]\n" + pair))) ==
+          "udp 192.0.2.1:5349, dtls 192.0.2.1:5349 (cert.pem+key.pem)");
     // The same address in another table, over another transport.
     CHECK(listeners(with_file(table("transports = [\"udp\"]") + table("transports = [\"tls\"]\n" + pair))) ==
           "udp 192.0.2.1:5349, tls 192.0.2.1:5349 (cert.pem+key.pem)");
@@ -109,9 +112,11 @@ TEST_CASE("turnd: flags and variables replace the listeners of their own kind") 
           tls + ", udp 127.0.0.2:2, tcp 127.0.0.2:2");
 
     const std::vector<std::string> other{"--tls-listen", "127.0.0.4:4", "--cert", pem.cert2, "--key", pem.key2};
-    CHECK(listeners(with(other, {}, file)) == "udp 127.0.0.1:1, tcp 127.0.0.1:1, tls 127.0.0.4:4 (cert2.pem+key2.pem)");
+    CHECK(listeners(with(other, {}, file)) == "udp 127.0.0.1:1, tcp 127.0.0.1:1, tls 127.0.0.4:4 (cert2.pem+key2.pem), "
+                                              "dtls 127.0.0.4:4 (cert2.pem+key2.pem)");
     CHECK(listeners(with(other, {{"TURND_TLS_LISTEN", "127.0.0.5:5"}}, file)) ==
-          "udp 127.0.0.1:1, tcp 127.0.0.1:1, tls 127.0.0.4:4 (cert2.pem+key2.pem)");
+          "udp 127.0.0.1:1, tcp 127.0.0.1:1, tls 127.0.0.4:4 (cert2.pem+key2.pem), dtls 127.0.0.4:4 "
+          "(cert2.pem+key2.pem)");
 
     // Certificates of a flag beat those of variables, which beat those of the file.
     const environment variables{{"TURND_CERT", pem.cert2}, {"TURND_KEY", pem.key2}};
@@ -128,6 +133,7 @@ TEST_CASE("turnd: TLS without a certificate is a problem of who asked for it") {
     CHECK(said(with({"--tls-listen", "192.0.2.1:5349"})) ==
           "command line: --tls-listen = \"192.0.2.1:5349\": TLS needs a certificate and its key; give --cert FILE and "
           "--key FILE");
+    CHECK(contains(said(with_file(table("transports = [\"dtls\"]"))), "TLS needs a certificate and its key"));
     CHECK(contains(said(with({}, {{"TURND_TLS_LISTEN", "192.0.2.1:5349"}})),
                    "environment: TURND_TLS_LISTEN = \"192.0.2.1:5349\": TLS needs a certificate"));
 }
@@ -185,20 +191,17 @@ TEST_CASE("turnd: transports that there are not are told from those that are mis
     const auto of = [](const std::string& transports) {
         return said(with_file(table("transports = [" + transports + "]")));
     };
-    CHECK(of("\"dtls\"") ==
-          "turnd.toml:3: listener.transports = \"dtls\": DTLS is not supported by this version; leave "
-          "it out; \"tls\" is TLS over TCP");
     CHECK(of("\"tpc\"") ==
           "turnd.toml:3: listener.transports = \"tpc\": there is no such transport; did you mean \"tcp\"?");
     CHECK(contains(of("\"TCP\""), "did you mean \"tcp\"?"));
-    CHECK(contains(of("\"quic\""), "the transports are \"udp\", \"tcp\" and \"tls\""));
+    CHECK(contains(of("\"quic\""), "the transports are \"udp\", \"tcp\", \"tls\" and \"dtls\""));
     CHECK(contains(of("\"tcp\", \"tcp\""), "listener.transports = \"tcp\": this transport is given twice"));
     // Every problem of a table at once, and none that follows from another.
-    const std::string all = said(with_file("[[listener]]\naddress = \"nowhere\"\ntransports = [\"tpc\", \"dtls\"]\n"
+    const std::string all = said(with_file("[[listener]]\naddress = \"nowhere\"\ntransports = [\"tpc\", \"dtsl\"]\n"
                                            "certificate = \"/nonexistent\"\nkey = \"/nonexistent\"\nrealm = \"\"\n"));
     CHECK(contains(all, "turnd.toml:2: listener.address = \"nowhere\""));
     CHECK(contains(all, "turnd.toml:3: listener.transports = \"tpc\""));
-    CHECK(contains(all, "turnd.toml:3: listener.transports = \"dtls\""));
+    CHECK(contains(all, "turnd.toml:3: listener.transports = \"dtsl\""));
     CHECK(contains(all, "turnd.toml:4: listener.certificate = \"/nonexistent\""));
     CHECK(contains(all, "turnd.toml:5: listener.key = \"/nonexistent\""));
     CHECK(contains(all, "turnd.toml:6: listener.realm"));

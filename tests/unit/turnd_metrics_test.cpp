@@ -132,6 +132,9 @@ TEST_CASE("turnd: the metrics have the names and labels of the contract, with th
     CHECK(value("turnd_connections{transport=\"tcp\"}") == 13);
     CHECK(value("turnd_tls_handshakes_total{result=\"success\"}") == 15);
     CHECK(value("turnd_tls_handshakes_total{result=\"failed\"}") == 16);
+    CHECK(value("turnd_dtls_datagrams_total{result=\"session\"}") == 8);
+    CHECK(value("turnd_dtls_datagrams_total{result=\"challenged\"}") == 7);
+    CHECK(value("turnd_connections{transport=\"dtls\"}") == 2);
     CHECK(value("turnd_kernel_drops_total{socket=\"listener\"}") == 10);
     CHECK(value("turnd_kernel_drops_total{socket=\"relay\"}") == 8);
     CHECK(value("turnd_clients") == 3);

@@ -31,8 +31,9 @@ std::string joined(const std::vector<turn::address_prefix>& prefixes) {
 std::string listeners(const settings& s) {
     std::string text;
     for (const auto& l : s.listeners) {
-        if (l.protocol == turn::transport::tcp) continue; // as many as over UDP
-        text += (l.protocol == turn::transport::tls ? "tls:" : "") + l.address.to_string();
+        // As many as over UDP, and as over TLS.
+        if (l.protocol == turn::transport::tcp || l.protocol == turn::transport::dtls) continue;
+        text += (is_secure(l.protocol) ? "tls:" : "") + l.address.to_string();
         text += (l.realm.empty() ? "" : "/" + l.realm) + " ";
     }
     return text;

@@ -28,7 +28,7 @@ constexpr std::int64_t certificate_warning_days = 14;
 constexpr std::uint16_t unauthorized = 401;
 
 transport protocol_of(const turn::uri& u) {
-    if (u.is_secure()) return transport::tls;
+    if (u.is_secure()) return u.transport_or_default() == "udp" ? transport::dtls : transport::tls;
     return u.transport_or_default() == "tcp" ? transport::tcp : transport::udp;
 }
 
@@ -151,7 +151,7 @@ private:
     finding unreachable(step where, const trouble& t, const transport_address& a) {
         finding f = explain_here(where, t);
         const bool blocked = t.what == kind::silence || t.what == kind::refused || t.what == kind::system;
-        if (!blocked || protocol_ == transport::tls) return f;
+        if (!blocked || is_secure(protocol_)) return f;
         const transport other = protocol_ == transport::udp ? transport::tcp : transport::udp;
         if (!answers_over(other, a)) return f;
         const bool udp = protocol_ == transport::udp, dropped = t.what != kind::refused;
@@ -175,7 +175,7 @@ private:
     }
 
     void judge_certificate(const server_link& link) {
-        if (protocol_ != transport::tls) return;
+        if (!is_secure(protocol_)) return;
         const auto now = std::chrono::floor<std::chrono::seconds>(options_.now.time_since_epoch()).count();
         report_.certificate_seconds = link.certificate_ends() - now;
         const std::int64_t days = *report_.certificate_seconds / 86'400;
@@ -337,7 +337,8 @@ private:
     }
 
     [[nodiscard]] link_options link_to(const transport_address& a, transport protocol) const {
-        return {.protocol = protocol, .server = a, .host = target_.server.host, .tls = options_.tls};
+        return {
+            .protocol = protocol, .server = a, .host = target_.server.host, .tls = options_.tls, .dtls = options_.dtls};
     }
     [[nodiscard]] turn::time_point deadline() const {
         return std::min(std::chrono::steady_clock::now() + options_.patience, last_);

@@ -18,8 +18,9 @@ struct target {
 };
 
 struct check_options {
-    std::chrono::milliseconds patience{5000};                   ///< for each step
-    std::shared_ptr<const turn::net::tls_client_context> tls{}; ///< needed for turns: and stuns:; shared by all checks
+    std::chrono::milliseconds patience{5000};                    ///< for each step
+    std::shared_ptr<const turn::net::tls_client_context> tls{};  ///< needed for turns: and stuns:; shared by all checks
+    std::shared_ptr<const turn::net::tls_client_context> dtls{}; ///< likewise, with ?transport=udp
     std::chrono::system_clock::time_point now = std::chrono::system_clock::now(); ///< for the certificate's end
 };
 

@@ -20,9 +20,9 @@ finding make(step where, std::string code, std::string what, std::string remedy)
     return {.code = std::move(code), .where = where, .what = std::move(what), .remedy = std::move(remedy)};
 }
 
-/// "UDP", "TCP", "TLS"
+/// "UDP", "TCP", "TLS", "DTLS"
 std::string protocol_of(const turn::uri& u) {
-    if (u.is_secure()) return "TLS";
+    if (u.is_secure()) return u.transport_or_default() == "udp" ? "DTLS" : "TLS";
     return u.transport_or_default() == "tcp" ? "TCP" : "UDP";
 }
 
@@ -175,6 +175,13 @@ finding certificate(step where, const trouble& t, const circumstances& c) {
 
 finding silent(step where, const trouble& t, const circumstances& c) {
     const std::string protocol = protocol_of(c.server);
+    if (where == step::connect && protocol == "DTLS")
+        return make(where, "no-answer",
+                    fmt::format("nothing shakes hands at {} over DTLS: no server speaks it there, or UDP is dropped on "
+                                "the way",
+                                c.address),
+                    "see that the server listens for DTLS on that address; then let the firewalls on the way pass UDP "
+                    "to that port, and the answers back; ?transport=tcp is TLS");
     if (where == step::connect && !t.words.empty())
         return make(where, "no-answer",
                     fmt::format("{} accepts the connection and then says nothing {}", c.address, printable(t.words)),
@@ -231,8 +238,9 @@ finding explain(step where, const trouble& t, const circumstances& c) {
                     fmt::format("something answers at {}, but it does not speak STUN: {}", c.address, quoted(t.words)),
                     "correct host and port in the URI: another service has that port");
     case kind::tls:
-        return make(where, "tls-failed", "no TLS with this server: " + printable(t.words),
-                    "the port may not speak TLS (then use turn: instead of turns:), or only versions before TLS 1.2");
+        return make(where, "tls-failed",
+                    fmt::format("no {} with this server: {}", protocol_of(c.server), printable(t.words)),
+                    "the port may not speak TLS (then use turn: instead of turns:), or only versions before 1.2");
     case kind::unusable:
         return make(where, "unusable-answer",
                     "answers came that a client must not use" + (t.words.empty() ? "" : ": " + printable(t.words)),

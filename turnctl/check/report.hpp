@@ -43,7 +43,7 @@ enum class echo_peer : std::uint8_t {
 
 struct report {
     std::string uri{};
-    std::string transport{};                         ///< "udp", "tcp", "tls"
+    std::string transport{};                         ///< "udp", "tcp", "tls", "dtls"
     std::optional<turn::transport_address> server{}; ///< which address of the name was spoken to
     bool reachable = false;                          ///< it answered as a STUN or TURN server does
     std::optional<double> round_trip_ms{};           ///< of one request, without connecting

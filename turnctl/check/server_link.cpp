@@ -58,13 +58,15 @@ server_link::server_link(turn::net::file_descriptor socket, const link_options& 
     : options_(o), socket_(std::move(socket)), room_(largest_read) {}
 
 server_link::result_of_open server_link::open(const link_options& o, time_point deadline) {
-    const int type = (o.protocol == transport::udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC;
+    const int type = (is_datagram(o.protocol) ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC;
     turn::net::file_descriptor socket(::socket(turn::net::kernel_family(o.server.family), type, 0));
     if (!socket) return from_errno(errno);
     std::unique_ptr<server_link> link(new server_link(std::move(socket), o));
     if (auto failed = link->connect(deadline)) return std::move(*failed);
     if (o.protocol == transport::tls)
         if (auto failed = link->shake_hands(deadline)) return std::move(*failed);
+    if (o.protocol == transport::dtls)
+        if (auto failed = link->shake_hands_by_datagrams(deadline)) return std::move(*failed);
     return link;
 }
 
@@ -93,13 +95,46 @@ std::optional<trouble> server_link::shake_hands(time_point deadline) {
     return std::nullopt;
 }
 
+/// Flights that are not answered go again, as often as there is time.
+std::optional<trouble> server_link::shake_hands_by_datagrams(time_point deadline) {
+    dtls_.emplace(options_.dtls->new_session(options_.host));
+    if (auto failed = take_datagram({})) return failed;
+    while (!dtls_->established()) {
+        const auto now = std::chrono::steady_clock::now();
+        if (now >= deadline) return trouble{.what = kind::silence, .words = "during the DTLS handshake"};
+        const auto left = dtls_->time_left();
+        if (wait(POLLIN, left ? std::min(deadline, now + *left) : deadline)) {
+            if (auto failed = take_what_came()) return failed;
+        } else {
+            dtls_->retransmit(row_);
+            if (auto failed = write_row(deadline)) return failed;
+        }
+    }
+    return std::nullopt;
+}
+
 turn::socket_id server_link::id() const noexcept {
-    return options_.protocol == transport::udp ? turn::socket_id{0} : turn::stream_id(0);
+    switch (options_.protocol) {
+    case transport::udp:
+        break;
+    case transport::dtls:
+        return turn::dtls_id(0);
+    case transport::tcp:
+    case transport::tls:
+        return turn::stream_id(0);
+    }
+    return turn::socket_id{0};
 }
 
 turn::result<void, trouble> server_link::send(std::span<const datagram> messages, time_point deadline) {
     for (const datagram& m : messages) {
         std::vector<std::byte> wire;
+        if (dtls_) {
+            if (dtls_->now() != turn::net::dtls_session::state::open) return trouble{.what = kind::closed};
+            if (!dtls_->send(m, row_)) return trouble{.what = kind::system, .words = "too long for a DTLS record"};
+            if (auto failed = write_row(deadline)) return std::move(*failed);
+            continue;
+        }
         if (tls_) {
             if (tls_->now() != turn::net::tls_session::state::open) return trouble{.what = kind::closed};
             if (!tls_->send(m, wire)) return tls_trouble();
@@ -145,6 +180,10 @@ std::optional<trouble> server_link::take_what_came() {
         const ssize_t n = ::recv(descriptor(), room_.data(), room_.size(), 0);
         if (n < 0) return is_temporary(errno) ? std::nullopt : std::optional(from_errno(errno));
         const bytes came = bytes(room_).first(static_cast<std::size_t>(n));
+        if (dtls_) {
+            if (auto failed = take_datagram(came)) return failed;
+            continue;
+        }
         if (options_.protocol == transport::udp) {
             datagrams_.emplace_back(came.begin(), came.end());
             continue;
@@ -172,10 +211,33 @@ std::optional<trouble> server_link::take_ciphertext(bytes ciphertext) {
     return unsent;
 }
 
+std::optional<trouble> server_link::take_datagram(bytes ciphertext) {
+    using state = turn::net::dtls_session::state;
+    std::vector<std::byte> plaintext(turn::net::dtls_session::largest_record);
+    do {
+        const bytes record = turn::net::take_record(ciphertext);
+        const std::size_t came = dtls_->receive(record, plaintext, row_);
+        if (came != 0)
+            datagrams_.emplace_back(plaintext.begin(), plaintext.begin() + static_cast<std::ptrdiff_t>(came));
+        if (record.empty()) break; // no more, or no DTLS
+    } while (!ciphertext.empty());
+    auto unsent = write_row(std::chrono::steady_clock::now() + std::chrono::seconds(1));
+    if (dtls_->now() == state::failed) return tls_trouble(); // an alert on its way out is a courtesy
+    if (dtls_->now() == state::closed) ended_ = true;
+    return unsent;
+}
+
+std::optional<trouble> server_link::write_row(time_point deadline) {
+    for (std::size_t i = 0; i < row_.size(); ++i)
+        if (auto failed = write_all(row_[i], deadline)) return failed;
+    row_.cut(0);
+    return std::nullopt;
+}
+
 /// Messages of a stream, each as a view into stream_.
 std::optional<trouble> server_link::cut() {
     for (const auto& d : datagrams_) messages_.emplace_back(d);
-    if (options_.protocol == transport::udp) return std::nullopt;
+    if (is_datagram(options_.protocol)) return std::nullopt;
     for (;;) {
         const auto next = turn::net::next_frame(bytes(stream_).subspan(taken_), {});
         if (next.what == turn::net::frame::state::garbage) {
@@ -190,16 +252,20 @@ std::optional<trouble> server_link::cut() {
 }
 
 turn::net::tls_distrust server_link::distrust() const noexcept {
+    if (dtls_) return dtls_->distrust();
     return tls_ ? tls_->distrust() : turn::net::tls_distrust::none;
 }
 
 std::int64_t server_link::certificate_ends() const noexcept {
+    if (dtls_) return dtls_->certificate_ends();
     return tls_ ? tls_->certificate_ends() : 0;
 }
 
 trouble server_link::tls_trouble() const {
-    const std::string words = tls_->failure() != nullptr ? tls_->failure() : "";
-    const bool untrusted = !tls_->established() && distrust() != turn::net::tls_distrust::none;
+    const char* const failure = dtls_ ? dtls_->failure() : tls_->failure();
+    const bool established = dtls_ ? dtls_->established() : tls_->established();
+    const std::string words = failure != nullptr ? failure : "";
+    const bool untrusted = !established && distrust() != turn::net::tls_distrust::none;
     return {.what = untrusted ? kind::certificate : kind::tls, .distrust = distrust(), .words = words};
 }
 

@@ -59,8 +59,6 @@ or_words<target> parse_target(std::string_view uri, const who& user) {
     if (!parsed) return about(uri, "not a STUN or TURN URI, such as turn:host:3478?transport=udp or turns:host");
     const auto transport = parsed->transport_or_default();
     if (transport != "udp" && transport != "tcp") return about(uri, "the transport is udp or tcp");
-    if (parsed->is_secure() && transport == "udp")
-        return about(uri, "DTLS cannot be checked by this version; ?transport=tcp is TLS");
     const bool relays = parsed->scheme == turn::uri_scheme::turn || parsed->scheme == turn::uri_scheme::turns;
     return target{.server = *parsed, .text = std::string(uri), .user = relays ? user : who{}};
 }
