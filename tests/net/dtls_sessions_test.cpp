@@ -426,7 +426,7 @@ TEST_CASE("turn: what OpenSSL keeps for a handshake is bounded") {
         s.receive();
         eve.inbox();
     };
-    for (unsigned i = 0; i < 200; ++i) {
+    for (unsigned i = 0; i < 2000; ++i) {
         send(22, 1, i, 1000); // encrypted, too early
         send(23, 1, i, 1000);
         send(22, 0, 100 + i, 13);

@@ -147,7 +147,11 @@ bool dtls_session::admits(bytes record) noexcept {
     if (state_ != state::handshaking || record.empty()) return true;
     const auto r = first_record(record);
     if (!r) return false;
-    if (r->epoch != 0) return r->type != dtls_record::application_data && early_++ < most_early_records;
+    if (r->epoch != 0) {
+        if (r->type == dtls_record::application_data || early_ == most_early_records) return false;
+        ++early_;
+        return true;
+    }
     return r->type != dtls_record::handshake || SSL_is_server(ssl_.get()) != 1 ||
            messages_within(r->fragment, largest_message_in_clear);
 }
