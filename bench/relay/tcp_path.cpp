@@ -1,6 +1,5 @@
 #include "tcp_path.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -23,26 +22,6 @@ namespace turn::bench {
 namespace {
 
 constexpr std::uint32_t clients_ip = 0x7f000002, peers_ip = 0x7f000003;
-
-// RFC 6062, 6.
-constexpr stun::method connect_method{0x00a}, connection_bind_method{0x00b};
-struct connection_id {
-    using value_type = std::array<std::byte, 4>;
-    static constexpr std::uint16_t type = 0x002a;
-    static result<value_type> decode(bytes value, const stun::transaction_id&) noexcept {
-        value_type id{};
-        if (value.size() != id.size()) return errc::bad_attribute;
-        std::copy(value.begin(), value.end(), id.begin());
-        return id;
-    }
-    static result<std::size_t> encode(const value_type& id, const stun::transaction_id&,
-                                      std::span<std::byte> out) noexcept {
-        if (out.size() < id.size()) return errc::no_capacity;
-        std::copy(id.begin(), id.end(), out.begin());
-        return id.size();
-    }
-};
-constexpr std::uint8_t over_tcp = 6;
 
 [[noreturn]] void give_up(std::string_view what) {
     throw trouble{fmt::format("{}: {}", what, std::strerror(errno))};
@@ -180,15 +159,16 @@ tcp_path path_by_turn(const load_options& o) {
     questions q(o);
     p.control = call(o.server);
     q.ask(p.control.number(), stun::method::allocate,
-          [](stun::message_builder& b) { b.add<stun::requested_transport>(over_tcp); });
-    const auto connected = q.ask(p.control.number(), connect_method,
+          [](stun::message_builder& b) { b.add<stun::requested_transport>(stun::requested_transport::tcp); });
+    const auto connected = q.ask(p.control.number(), stun::method::connect,
                                  [&](stun::message_builder& b) { b.add<stun::xor_peer_address>(door.address()); });
-    const auto named = connected.get<connection_id>();
+    const auto named = connected.get<stun::connection_id>();
     if (!named) throw trouble{"the server names no connection"};
-    const auto id = *named; // the answer's bytes are gone with the next
+    const auto id = *named;
     p.peer = door.accept();
     p.client = call(o.server);
-    q.ask(p.client.number(), connection_bind_method, [&](stun::message_builder& b) { b.add<connection_id>(id); });
+    q.ask(p.client.number(), stun::method::connection_bind,
+          [&](stun::message_builder& b) { b.add<stun::connection_id>(id); });
     return p;
 }
 

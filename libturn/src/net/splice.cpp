@@ -16,6 +16,7 @@ namespace {
 constexpr int least_pipe_size = 65'536;
 /// What a byte costs that passes user space, in bytes that are spliced; TLS costs more, audio beside it does not care.
 constexpr std::size_t price_of_copying = 4;
+constexpr std::size_t framing = 1024; ///< more than what TLS adds to `at_once` bytes
 /// Of what TLS says by itself to a client that reads nothing.
 constexpr std::size_t most_held = 262'144;
 
@@ -199,6 +200,7 @@ std::size_t splice::take_from_tls(splice_room& room, peer_connection_counters& b
 std::size_t splice::take_for_tls(splice_room& room, peer_connection_counters& books) {
     const std::size_t n = read(down, room.arriving(), 0);
     if (n == 0) return 0;
+    at(down).held.reserve(n + framing);
     if (!tls_->send({.body = room.arriving().first(n)}, at(down).held)) {
         source_failed(up, EPROTO);
         return n;
