@@ -8,7 +8,7 @@
 # the side of the peer. A missing program or privilege fails the test; nothing is skipped.
 # A test sources this file, calls network, start_turnd and its checks; ending it undoes everything.
 set -euo pipefail
-[ "$(id -u)" = 0 ] || exec sudo --non-interactive TURND="${TURND-}" TURNCTL="${TURNCTL-}" ASIO_ECHO="${ASIO_ECHO-}" bash "$0" "$@"
+[ "$(id -u)" = 0 ] || exec sudo --non-interactive TURND="${TURND-}" TURNCTL="${TURNCTL-}" ASIO_ECHO="${ASIO_ECHO-}" ASIO_TCP="${ASIO_TCP-}" bash "$0" "$@"
 here=$(dirname "$(readlink -f "$0")")
 
 readonly client=turn-$$-client server=turn-$$-server peer=turn-$$-peer # namespaces
