@@ -1,5 +1,6 @@
 #include "admin_metrics.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include <fmt/format.h>
@@ -119,6 +120,28 @@ void dtls(metrics_writer& w, const turn::dtls_totals& books) {
     w.sample({{"result", "challenged"}}, books.challenged);
 }
 
+/// Of TCP allocations.
+void peer_connections(metrics_writer& w, const turn::server_totals& totals) {
+    const turn::relay_totals& relay = totals.relay;
+    w.family("turnd_peer_connections", "gauge",
+             "Connections between TCP relays and peers now: bound to a client's, or not yet.");
+    w.sample({{"state", "bound"}}, relay.peer_connections_bound);
+    w.sample({{"state", "unbound"}},
+             relay.peer_connections - std::min(relay.peer_connections, relay.peer_connections_bound));
+    w.family("turnd_peer_connections_total", "counter",
+             "Connections between TCP relays and peers, ever; up were asked for by clients, down came from peers.");
+    for (std::size_t d = 0; d < relay.peer_connections_made.size(); ++d)
+        w.sample({{"direction", directions[d]}}, relay.peer_connections_made[d]);
+    w.family("turnd_closed_peer_connections_total", "counter",
+             "Connections with peers that were sent away, or that nobody bound in time, by reason.");
+    for (std::size_t r = at(turn::reason::none) + 1; r < turn::reason_count; ++r)
+        w.sample({{"reason", turn::name(static_cast<turn::reason>(r))}}, relay.peer_connections_closed[r]);
+    w.family("turnd_tcp_relay_bytes_total", "counter",
+             "Application data relayed over connections with peers, as it is relayed; up is from clients to peers.");
+    for (std::size_t d = 0; d < totals.peers.relayed_bytes.size(); ++d)
+        w.sample({{"direction", directions[d]}}, totals.peers.relayed_bytes[d]);
+}
+
 void kernel(metrics_writer& w, const turn::server_totals& totals) {
     w.family("turnd_kernel_drops_total", "counter",
              "Datagrams that the kernel dropped because a receive buffer was full.");
@@ -230,6 +253,7 @@ std::string metrics_text(const admin_numbers& n) {
     refused_and_dropped(w, n.totals);
     connections(w, n.totals.streams);
     dtls(w, n.totals.dtls);
+    peer_connections(w, n.totals);
     kernel(w, n.totals);
     shards(w, n.totals.shards);
     certificates(w, n);

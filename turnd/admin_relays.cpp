@@ -44,6 +44,17 @@ json channels(const turn::allocation_report& r) {
     return list;
 }
 
+/// With peers of a TCP allocation.
+json connections(const turn::allocation_report& r) {
+    json list = json::array();
+    for (const auto& c : r.connections)
+        list.push_back({{"peer", c.peer.to_string()},
+                        {"bound", c.bound},
+                        {"bytesUp", c.carried.bytes_up},
+                        {"bytesDown", c.carried.bytes_down}});
+    return list;
+}
+
 json requests(const turn::allocation_report& r) {
     json object;
     for (std::size_t m = 0; m < methods.size(); ++m) object[methods[m]] = r.requests[m];
@@ -73,6 +84,7 @@ json relay_json(const turn::allocation_report& r) {
             {"realm", r.realm},
             {"client", r.client.to_string()},
             {"transport", turn::name(r.protocol)},
+            {"peerTransport", turn::name(r.relayed_protocol)},
             {"server", r.server.to_string()},
             {"relayedAddresses", relayed_addresses(r)},
             {"peers", peers(r.peers)},
@@ -97,6 +109,7 @@ std::string relay_details_json(const turn::allocation_report& r) {
     object["account"] = r.account;
     object["permissions"] = permissions(r);
     object["channels"] = channels(r);
+    object["peerConnections"] = connections(r);
     object["requests"] = requests(r);
     object["refused"] = refused(r);
     object["drops"] = drops(r);

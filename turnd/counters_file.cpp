@@ -68,6 +68,11 @@ json relay_books(const turn::relay_totals& books) {
         object["relayed"][std::string(directions[d])] = traffic(books.relayed[d]);
         object["dropped"][std::string(directions[d])] = by_reason(books.dropped[d]);
     }
+    object["peer-connections"] = {{"now", books.peer_connections},
+                                  {"bound", books.peer_connections_bound},
+                                  {"asked-for", books.peer_connections_made[0]},
+                                  {"came", books.peer_connections_made[1]},
+                                  {"closed", by_reason(books.peer_connections_closed)}};
     object["absorbed"] = books.absorbed;
     object["pending"] = books.pending;
     object["icmp"] = {{"received", books.icmp.received}, {"relayed", books.icmp.relayed}};
@@ -125,12 +130,31 @@ json dtls_books(const turn::dtls_totals& books) {
             {"dropped", by_reason(books.dropped)}};
 }
 
+json peer_books(const turn::peer_connection_totals& books) {
+    json object;
+    for (std::size_t d = 0; d < books.relayed_bytes.size(); ++d) {
+        object["relayed-bytes"][std::string(directions[d])] = books.relayed_bytes[d];
+        object["lost-bytes"][std::string(directions[d])] = books.lost_bytes[d];
+    }
+    object["copied-bytes"] = books.copied_bytes;
+    object["accepted"] = books.accepted;
+    object["connected"] = books.connected;
+    object["failed"] = books.failed;
+    object["ended"] = books.ended;
+    object["connections"] = books.connections;
+    object["joined"] = books.joined;
+    object["pipes"] = books.pipes;
+    object["closed"] = by_reason(books.closed);
+    return object;
+}
+
 json books(const turn::relay_totals& relay, const turn::net_totals& net, const turn::stream_totals& streams,
-           const turn::dtls_totals& dtls) {
+           const turn::dtls_totals& dtls, const turn::peer_connection_totals& peers) {
     json object = relay_books(relay);
     object["net"] = net_books(net);
     object["streams"] = stream_books(streams);
     object["dtls"] = dtls_books(dtls);
+    object["peers"] = peer_books(peers);
     return object;
 }
 
@@ -160,11 +184,12 @@ std::string counters_json(const turn::server_totals& totals, std::chrono::system
     object["ports-in-use"] = totals.ports_in_use;
     object["quota-in-use"] = totals.quota_in_use;
     object["reservations"] = totals.reservations;
-    object["total"] = books(totals.relay, totals.net, totals.streams, totals.dtls);
+    object["total"] = books(totals.relay, totals.net, totals.streams, totals.dtls, totals.peers);
     object["shards"] = json::array();
     for (std::size_t i = 0; i < totals.relay_by_shard.size(); ++i)
         object["shards"].push_back(books(totals.relay_by_shard[i], totals.net_by_shard[i],
-                                         of_shard(totals.streams_by_shard, i), of_shard(totals.dtls_by_shard, i)));
+                                         of_shard(totals.streams_by_shard, i), of_shard(totals.dtls_by_shard, i),
+                                         of_shard(totals.peers_by_shard, i)));
     return object.dump();
 }
 

@@ -74,6 +74,11 @@ std::string_view name_of(turn::stun::method m) noexcept {
     return "unknown";
 }
 
+/// Nothing for the usual one.
+std::string_view peer_transport_of(const turn::allocation_info& a) noexcept {
+    return a.relayed_protocol == turn::transport::udp ? std::string_view() : turn::name(a.relayed_protocol);
+}
+
 std::string_view name_of(turn::allocation_end how) noexcept {
     using turn::allocation_end;
     switch (how) {
@@ -124,7 +129,8 @@ void event_log::allocation_created(const turn::allocation_info& a) noexcept try 
                 {"client", address_of_somebody{a.client}},
                 {"server", server},
                 {"relayed", relayed},
-                {"relayed-additional", additional}});
+                {"relayed-additional", additional},
+                {"peer-transport", peer_transport_of(a)}});
 } catch (...) {
     // Out of memory for a log line: the relay goes on.
 }
@@ -145,6 +151,7 @@ void event_log::allocation_ended(const turn::allocation_info& a, const turn::usa
                 {"client", address_of_somebody{a.client}},
                 {"relayed", relayed},
                 {"relayed-additional", additional},
+                {"peer-transport", peer_transport_of(a)},
                 {"peers", addresses_of_somebody{a.peers}},
                 {"why", name_of(how)},
                 {"verdict", turn::name(used.verdict)},

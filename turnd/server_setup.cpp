@@ -28,6 +28,8 @@ turn::server_options server_options_of(const settings& s, turn::credential_sourc
     o.relay.bandwidth_per_allocation = s.bandwidth_per_allocation;
     o.relay.permissions_per_allocation = s.permissions_per_allocation;
     o.relay.channels_per_allocation = s.channels_per_allocation;
+    o.relay.tcp_relay = s.tcp_relay;
+    o.relay.connections_per_allocation = s.peer_connections_per_allocation;
     o.relay.unauthenticated_bytes_per_second = s.unauthenticated_bytes_per_second;
     o.relay.unauthenticated_exempt = s.unauthenticated_exempt;
     o.relay.peers.public_peers = s.public_peers;

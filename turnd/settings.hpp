@@ -55,6 +55,7 @@ struct settings {
     std::vector<turn::relay_address> relay_addresses{};
     std::uint16_t relay_port_min = 0;
     std::uint16_t relay_port_max = 0;
+    bool tcp_relay = false;          ///< TCP allocations (RFC 6062)
     bool copy_traffic_class = false; ///< false: relayed datagrams leave without DSCP and ECN
 
     bool public_peers = true;
@@ -67,6 +68,7 @@ struct settings {
     std::uint64_t bandwidth_per_allocation = 0; ///< bits per second, each direction; 0: no limit
     std::size_t permissions_per_allocation = 0;
     std::size_t channels_per_allocation = 0;
+    std::size_t peer_connections_per_allocation = 0;
     std::size_t unauthenticated_bytes_per_second = 0;
     std::vector<turn::address_prefix> unauthenticated_exempt{};
 

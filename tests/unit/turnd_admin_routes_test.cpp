@@ -127,6 +127,7 @@ TEST_CASE("turnd: relays are listed by id with what the table needs") {
                                    {"realm", "example.org"},
                                    {"client", "198.51.100.7:40000"},
                                    {"transport", "udp"},
+                                   {"peerTransport", "udp"},
                                    {"server", "192.0.2.1:3478"},
                                    {"relayedAddresses", {"192.0.2.1:24000"}},
                                    {"peers", json::array()},

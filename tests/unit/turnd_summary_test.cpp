@@ -171,6 +171,7 @@ stale-nonce = "10m"
 [relay]
 addresses = [{ bind = "10.0.0.5", advertised = "192.0.2.1" }]
 ports = "24000-29999"
+tcp = true
 traffic-class = "copy"
 [limits]
 allocations-total = 11
@@ -178,6 +179,7 @@ allocations-per-user = 12
 bandwidth-per-allocation = "22k"
 permissions-per-allocation = 13
 channels-per-allocation = 14
+peer-connections-per-allocation = 23
 unauthenticated-bytes-per-second = 15
 unauthenticated-exempt = ["198.51.100.0/24"]
 connections-without-allocation = 16
@@ -231,6 +233,8 @@ deny = ["10.1.0.0/16"]
     CHECK(o.relay.bandwidth_per_allocation == 22'000);
     CHECK(o.relay.permissions_per_allocation == 13);
     CHECK(o.relay.channels_per_allocation == 14);
+    CHECK(o.relay.tcp_relay);
+    CHECK(o.relay.connections_per_allocation == 23);
     CHECK(o.relay.unauthenticated_bytes_per_second == 15);
     REQUIRE(o.relay.unauthenticated_exempt.size() == 1);
     CHECK(!o.relay.peers.public_peers);
