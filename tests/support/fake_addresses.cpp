@@ -73,7 +73,7 @@ bool fake_addresses::close(socket_id id) {
 peer_connection fake_addresses::open_connection(socket_id relay, const transport_address& peer) {
     std::uint32_t id = 0;
     while (connections.contains(id)) ++id;
-    connections[id] = {address_of(relay).value_or(transport_address{}), peer, relay, {}};
+    connections[id] = {address_of(relay).value_or(transport_address{}), peer, relay, {}, ++connections_made_};
     return peer_connection{id};
 }
 

@@ -41,6 +41,7 @@ public:
         transport_address from{}, peer{};
         socket_id relay{};
         peer_traffic carried{};
+        std::uint64_t serial = 0; ///< no two have the same
     };
     std::map<std::uint32_t, connection> connections{}; ///< by peer_connection
     std::optional<errc> connect_error{};               ///< of the next connect()
@@ -78,6 +79,7 @@ private:
     std::map<key, std::optional<std::uint32_t>> taken_{}; ///< the socket; none: reserved
     std::vector<reservation> reservations_{};
     std::uint64_t tokens_ = 0;
+    std::uint64_t connections_made_ = 0;
 };
 
 } // namespace turn::test

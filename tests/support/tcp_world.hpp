@@ -71,6 +71,8 @@ public:
     [[nodiscard]] std::vector<allocation_report> reports() const;
     [[nodiscard]] std::size_t quota_in_use() const { return quota_.in_use(); }
     stun::transaction_id fresh_id();
+    /// A connection that was joined: its id is free again.
+    void forget(socket_id id) { streams_.erase(id); }
     /// Somebody took it and did not want it.
     void put_back(socket_id id, const blob& message) { streams_[id].push_back(message); }
 
