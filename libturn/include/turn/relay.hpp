@@ -157,9 +157,9 @@ public:
     void peer_connected(peer_connection, time_point now, outbox& out) noexcept;
     /// or it is not, and its id is free.
     void peer_unreachable(peer_connection, bool timed_out, time_point now, outbox& out) noexcept;
-    /// A peer has connected to the relayed transport address `relay`. Unless close_peer_connection is ordered, the id
+    /// A peer has connected to the relayed transport address `via`. Unless close_peer_connection is ordered, the id
     /// is the core's from now on.
-    void peer_arrived(peer_connection, socket_id relay, const transport_address& peer, time_point now,
+    void peer_arrived(peer_connection, socket_id via, const transport_address& peer, time_point now,
                       outbox& out) noexcept;
     /// A connection that was there, bound or not, has ended; its id is free. Unknown ones do nothing.
     void peer_gone(peer_connection, const peer_traffic& carried) noexcept;

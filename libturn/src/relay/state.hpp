@@ -171,7 +171,8 @@ struct relay::state {
     void peer_unreachable(peer_connection, reason why, time_point now, outbox&);
     void peer_arrived(peer_connection, socket_id relay, const transport_address& peer, time_point now, outbox&);
     void peer_gone(peer_connection, const peer_traffic&) noexcept;
-    void answer_connect(const peer_link&, std::span<const std::byte> message, const outcome&, time_point now, outbox&);
+    void answer_connect(const peer_link&, std::span<const std::byte> bytes_of_request, const outcome&, time_point now,
+                        outbox&);
     void attempt_indication(const peer_link&, outbox&);
     /// Keeps a new connection, or throws std::bad_alloc, then nothing has changed.
     peer_link& keep_link(peer_connection, slot owner, const transport_address& peer, time_point now);
