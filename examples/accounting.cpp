@@ -38,9 +38,9 @@ int main(int argc, char** argv) {
     options.events = &books;
     options.realm = "example.org";
     if (listen) options.listeners = {{.local = *listen}}, options.relay_addresses = {{.bind = *listen}};
-    options.credentials = [](std::string_view username, std::string_view realm, const turn::credential_reply& reply) {
-        const auto key = turn::stun::long_term_key(username, realm, "secret");
-        const bool known = (username == "ann" || username == "bob") && key;
+    options.credentials = [](const turn::credential_question& who, const turn::credential_reply& reply) {
+        const auto key = turn::stun::long_term_key(who.algorithm, who.username, who.realm, "secret");
+        const bool known = (who.username == "ann" || who.username == "bob") && key;
         reply(known ? turn::credential_answer(turn::credential{*key}) : turn::reason::unknown_user);
     };
     const auto server = turn::server::start(std::move(options));

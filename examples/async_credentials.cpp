@@ -8,6 +8,7 @@
 
 struct question {
     std::string username, realm;
+    turn::stun::password_algorithm_number algorithm;
     turn::credential_reply reply;
 };
 
@@ -30,7 +31,7 @@ private:
             questions_.pop_front();
             lock.unlock();
             if (!q.reply) return;
-            const auto key = turn::stun::long_term_key(q.username, q.realm, "secret");
+            const auto key = turn::stun::long_term_key(q.algorithm, q.username, q.realm, "secret");
             const bool known = q.username == "ann" && key; // here a real one would read its table
             std::printf("looked up %s\n", known ? "ann" : "a stranger");
             q.reply(known ? turn::credential_answer(turn::credential{*key}) : turn::reason::unknown_user);
@@ -48,8 +49,8 @@ int main(int argc, char** argv) {
     turn::server_options options;
     options.realm = "example.org";
     if (listen) options.listeners = {{.local = *listen}}, options.relay_addresses = {{.bind = *listen}};
-    options.credentials = [&users](std::string_view username, std::string_view realm, turn::credential_reply reply) {
-        users.post({std::string(username), std::string(realm), std::move(reply)});
+    options.credentials = [&users](const turn::credential_question& who, turn::credential_reply reply) {
+        users.post({std::string(who.username), std::string(who.realm), who.algorithm, std::move(reply)});
     };
     const auto server = turn::server::start(std::move(options));
     if (!server) return std::fprintf(stderr, "%s\n", server.error().what.c_str()), 1;

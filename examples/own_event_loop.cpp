@@ -40,8 +40,11 @@ int main(int argc, char** argv) {
             sockets.send(out.datagrams());
             for (const order& o : out.orders()) {
                 if (const auto* close = std::get_if<close_socket>(&o)) closing.push_back(close->id);
-                if (const auto* who = std::get_if<credential_wanted>(&o))
-                    answers.emplace_back(who->ticket, credential{*stun::long_term_key("ann", who->realm, "secret")});
+                if (const auto* wanted = std::get_if<credential_wanted>(&o)) {
+                    const auto& who = wanted->question;
+                    const auto key = stun::long_term_key(who.algorithm, "ann", who.realm, "secret");
+                    answers.emplace_back(wanted->ticket, credential{*key});
+                }
             }
             out.clear();
             for (; !answers.empty() && out.has_room(); answers.pop_back())

@@ -16,9 +16,9 @@ int main(int argc, char** argv) {
     // Relays are bound to the listener's address, or where the default route leaves when that is a wildcard.
     if (!listen->is_unspecified()) options.relay_addresses = {{.bind = *listen}};
     // Called on the server's threads. The reply may be kept and called later, from anywhere.
-    options.credentials = [](std::string_view username, std::string_view realm, const turn::credential_reply& reply) {
-        const auto key = turn::stun::long_term_key(username, realm, "secret");
-        if (username != "ann" || !key) return reply(turn::reason::unknown_user);
+    options.credentials = [](const turn::credential_question& who, const turn::credential_reply& reply) {
+        const auto key = turn::stun::long_term_key(who.algorithm, who.username, who.realm, "secret");
+        if (who.username != "ann" || !key) return reply(turn::reason::unknown_user);
         reply(turn::credential{.key = *key});
     };
 

@@ -104,6 +104,11 @@ void check_authentication(const settings& s, const std::string& file, problem_li
                             "true",
                             {"there are users or shared secrets all the same",
                              "leave allow-anonymous-relay out, or remove the credentials"}});
+    if (s.username_anonymity && !s.rest_secrets.empty())
+        problems.push_back({origin_of("username-anonymity", s, file),
+                            "true",
+                            {"the names of time-limited credentials cannot be told from their hashes",
+                             "leave username-anonymity out, or remove the shared secrets"}});
     if (s.auth == auth_mode::credentials && !credentials && !s.listeners.empty() && !only_on_loopback(s))
         problems.push_back(
             {missing("auth", file),
@@ -170,7 +175,7 @@ void check_together(const settings& s, const bad_keys& bad, configuration& resul
         result.problems.push_back({origin_of("listen", s, result.file),
                                    "",
                                    {"there is no listener", "give one, or leave the key out for the default"}});
-    if (good({"auth", "allow-anonymous-relay", "user", "user-database", "rest-secret-file"}))
+    if (good({"auth", "allow-anonymous-relay", "user", "user-database", "rest-secret-file", "username-anonymity"}))
         check_authentication(s, result.file, result.problems);
     if (good({"realm"})) check_realms(s, result.file, result.problems);
     if (good({"cert", "key"})) check_certificates(s, result.file, result.problems);

@@ -41,22 +41,24 @@ credential_directory::credential_directory(settings& from)
     for (std::string& secret : from.rest_secrets) wipe(secret);
 }
 
-turn::credential_answer credential_directory::look_up(std::string_view username, std::string_view realm,
+turn::credential_answer credential_directory::look_up(const turn::credential_question& who,
                                                       std::chrono::system_clock::time_point now) const {
-    if (const turn::stun::credential_key* key = users_.find(realm, username)) {
-        turn::credential found;
-        found.key = *key;
-        found.alternatives = decoys_;
-        return found;
-    }
-    return rest_.look_up(username, realm, now);
+    const auto* const user =
+        who.userhash ? users_.find(who.realm, *who.userhash) : users_.find(who.realm, who.username);
+    if (user == nullptr) return rest_.look_up(who, now);
+    turn::credential found;
+    found.key = user->keys.of(who.algorithm);
+    found.alternatives = decoys_;
+    found.username = user->name;
+    return found;
 }
 
 credential_changes credential_directory::changes_to(const credential_directory& next) const {
     credential_changes changes;
-    users_.for_each([&](const std::string& realm, const std::string& name, const turn::stun::credential_key& key) {
-        const turn::stun::credential_key* const now = next.users_.find(realm, name);
-        if (now == nullptr || now->size != key.size || now->value != key.value) changes.ended.push_back({realm, name});
+    users_.for_each([&](const std::string& realm, const known_user& user) {
+        const known_user* const now = next.users_.find(realm, user.name);
+        if (now == nullptr || now->keys.sha256.value != user.keys.sha256.value)
+            changes.ended.push_back({realm, user.name});
     });
     changes.new_secrets = next.rest_.secrets_missing_in(rest_);
     return changes;
@@ -73,21 +75,21 @@ void current_directory::replace(std::shared_ptr<const credential_directory> next
 }
 
 turn::credential_source source_of(const current_directory& directory) {
-    return [&directory](std::string_view username, std::string_view realm, const turn::credential_reply& reply) {
-        reply(directory.now()->look_up(username, realm, std::chrono::system_clock::now()));
+    return [&directory](const turn::credential_question& who, const turn::credential_reply& reply) {
+        reply(directory.now()->look_up(who, std::chrono::system_clock::now()));
     };
 }
 
 turn::credential_source source_of(const current_directory& directory, user_lookups& database) {
-    return [&](std::string_view username, std::string_view realm, turn::credential_reply reply) {
+    return [&](const turn::credential_question& who, turn::credential_reply reply) {
         auto now = directory.now();
-        turn::credential_answer known = now->look_up(username, realm, std::chrono::system_clock::now());
+        turn::credential_answer known = now->look_up(who, std::chrono::system_clock::now());
         if (known.found) return reply(std::move(known));
         const auto filled_up = [now = std::move(now), reply = std::move(reply)](turn::credential_answer answer) {
             if (answer.found) answer.found->alternatives = now->decoys();
             reply(std::move(answer));
         };
-        database.ask(username, realm, std::move(known), filled_up);
+        database.ask(who, std::move(known), filled_up);
     };
 }
 

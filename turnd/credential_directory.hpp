@@ -35,7 +35,7 @@ public:
     /// Makes a key for each user in each realm that a listener has; then passwords and secrets in `from` are wiped.
     explicit credential_directory(settings& from);
 
-    [[nodiscard]] turn::credential_answer look_up(std::string_view username, std::string_view realm,
+    [[nodiscard]] turn::credential_answer look_up(const turn::credential_question&,
                                                   std::chrono::system_clock::time_point now) const;
     [[nodiscard]] std::size_t keys_per_user() const noexcept { return 1 + decoys_.size(); }
     [[nodiscard]] const std::vector<turn::stun::credential_key>& decoys() const noexcept { return decoys_; }

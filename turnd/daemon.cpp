@@ -61,7 +61,8 @@ void write_counters(const turn::server& server, const std::string& path, logger&
 }
 
 /// The look-ups in the user database; nothing when there is none.
-std::unique_ptr<user_lookups> open_database(const std::string& path, logger& to) {
+std::unique_ptr<user_lookups> open_database(const settings& s, logger& to) {
+    const std::string& path = s.user_database;
     if (path.empty()) return {};
     const auto faulted = [&to, path](const database_error& error) {
         const complaint why = explain(error);
@@ -71,7 +72,8 @@ std::unique_ptr<user_lookups> open_database(const std::string& path, logger& to)
     const auto usable = [&to, path](std::uint64_t failed) {
         to.write(log_level::info, "user database is good", {{"file", path}, {"look-ups-failed", failed}});
     };
-    return std::make_unique<user_lookups>(user_lookups::options{.path = path}, user_lookups_events{faulted, usable});
+    return std::make_unique<user_lookups>(user_lookups::options{.path = path, .by_userhash = s.username_anonymity},
+                                          user_lookups_events{faulted, usable});
 }
 
 /// What the HTTP service asks of the server.
@@ -117,7 +119,7 @@ std::optional<std::size_t> run_server(settings& s, configuration_sources from, c
     observer_list events({&lines, &memory, &clients});
     const repeating summaries(std::chrono::seconds{5}, [&] { lines.say_due(); });
     current_directory directory(s);
-    const auto database = open_database(s.user_database, to);
+    const auto database = open_database(s, to);
     auto server = turn::server::start(
         server_options_of(s, database ? source_of(directory, *database) : source_of(directory), &events));
     if (!server) {

@@ -31,6 +31,8 @@ log_level level_of(turn::reason why) noexcept {
     case reason::permission_limit:
     case reason::channel_limit:
     case reason::draining:
+    case reason::redirected:
+    case reason::algorithms_altered:
         return log_level::info;
 
     case reason::credential_source_failed:

@@ -44,6 +44,10 @@ reason_words words_of(turn::reason why) noexcept {
     case reason::credential_timeout:
         return {"500: the source of users did not answer in time",
                 "look at the user database and its disk: it is too slow, or locked", weight::problem};
+    case reason::algorithms_altered:
+        return {"400: the password algorithms that the client was offered are not those it names",
+                "somebody between client and server may want a weaker one; a client's bug is more likely",
+                weight::problem};
     case reason::lookups_full:
         return {"too many look-ups wait", "the source of users is too slow for the load", weight::problem};
 
@@ -99,6 +103,8 @@ reason_words words_of(turn::reason why) noexcept {
     case reason::draining:
         return {"508: turnd is about to end and takes nothing new",
                 "clients go to another server; or wait for the restart", weight::problem};
+    case reason::redirected:
+        return {"300: the client is sent to another server", "nothing", weight::none};
 
     // Connections with peers
     case reason::connection_exists:

@@ -134,6 +134,7 @@ constexpr std::array rules{
     reload_rule{"rest-secret-file", at_once, secrets,
                 [](settings& into, const settings& from) { into.rest_secrets = from.rest_secrets; }},
     rule<&settings::user_database>("user-database", after_restart),
+    rule<&settings::username_anonymity>("username-anonymity", after_restart),
     rule<&settings::integrity_failure_code>("integrity-failure-code", at_once),
     rule<&settings::stale_nonce>("stale-nonce", at_once),
     rule<&settings::relay_addresses>("relay-address", after_restart),

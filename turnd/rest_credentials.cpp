@@ -30,8 +30,9 @@ std::size_t rest_credentials::secrets_missing_in(const rest_credentials& other) 
     }));
 }
 
-turn::credential_answer rest_credentials::look_up(std::string_view username, std::string_view realm,
+turn::credential_answer rest_credentials::look_up(const turn::credential_question& who,
                                                   std::chrono::system_clock::time_point now) const {
+    const std::string_view username = who.username;
     const auto name = parse_time_limited_name(username);
     // Control characters or bad UTF-8 in the name: nobody issues such credentials.
     if (!name || secrets_.empty() || !turn::stun::opaque_string(username))
@@ -43,7 +44,8 @@ turn::credential_answer rest_credentials::look_up(std::string_view username, std
     found.account = name->user;
     found.allocation_limit = allocation_limit_;
     for (const std::string& secret : secrets_) {
-        const auto key = turn::stun::long_term_key(username, realm, turn::stun::rest_password(secret, username));
+        const auto key =
+            turn::stun::long_term_key(who.algorithm, username, who.realm, turn::stun::rest_password(secret, username));
         if (!key) return {turn::reason::unknown_user, {}, secrets_.size()};
         if (found.key.size == 0)
             found.key = *key;

@@ -28,7 +28,8 @@ public:
 
     /// One key for each secret, as the look-up does not see which of them made the password.
     /// None: unknown_user when the name is not of this form, expired (with the seconds since then) when it is past.
-    [[nodiscard]] turn::credential_answer look_up(std::string_view username, std::string_view realm,
+    /// A name cannot be found by its hash: unknown_user.
+    [[nodiscard]] turn::credential_answer look_up(const turn::credential_question&,
                                                   std::chrono::system_clock::time_point now) const;
     [[nodiscard]] std::size_t secret_count() const noexcept { return secrets_.size(); }
     /// How many of these secrets `other` does not have.

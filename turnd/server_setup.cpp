@@ -25,6 +25,8 @@ turn::server_options server_options_of(const settings& s, turn::credential_sourc
     o.relay.anonymous = what == service::relay_anonymously;
     o.relay.nonce_lifetime = s.stale_nonce;
     o.relay.integrity_failure_code = s.integrity_failure_code;
+    // Secrets may come with a reload.
+    o.relay.username_anonymity = s.username_anonymity && s.rest_secrets.empty();
     o.relay.bandwidth_per_allocation = s.bandwidth_per_allocation;
     o.relay.permissions_per_allocation = s.permissions_per_allocation;
     o.relay.channels_per_allocation = s.channels_per_allocation;

@@ -49,6 +49,7 @@ struct settings {
     std::vector<user_setting> users{};
     std::vector<std::string> rest_secrets{};
     std::string user_database{}; ///< empty: none
+    bool username_anonymity = false;
     std::uint16_t integrity_failure_code = 0;
     std::chrono::seconds stale_nonce{};
 

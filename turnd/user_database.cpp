@@ -15,7 +15,7 @@ namespace turnd {
 namespace {
 
 constexpr int application_id = 0x7475726e; // "turn"
-constexpr int schema_version = 1;
+constexpr int schema_version = 2;
 
 /// `removals` is how a running turnd hears whose relays to end.
 constexpr const char* schema = R"(
@@ -25,8 +25,10 @@ CREATE TABLE users (
     md5 BLOB NOT NULL CHECK (length(md5) = 16),
     sha256 BLOB NOT NULL CHECK (length(sha256) = 32),
     changed INTEGER NOT NULL,
+    userhash BLOB CHECK (length(userhash) = 32),
     PRIMARY KEY (realm, name)
 ) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX users_by_hash ON users (userhash);
 CREATE TABLE removals (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     realm TEXT NOT NULL,
@@ -37,8 +39,30 @@ CREATE TRIGGER user_removed AFTER DELETE ON users BEGIN
     DELETE FROM removals WHERE id <= (SELECT max(id) FROM removals) - 100000;
 END;
 PRAGMA application_id = 0x7475726e;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 )";
+
+/// From version 1, which had no hashes.
+constexpr const char* upgrade = R"(
+ALTER TABLE users ADD COLUMN userhash BLOB CHECK (length(userhash) = 32);
+UPDATE users SET userhash = userhash_of(name, realm);
+CREATE UNIQUE INDEX users_by_hash ON users (userhash);
+PRAGMA user_version = 2;
+)";
+
+std::string_view text_of(sqlite3_value* value) noexcept {
+    const auto* text = reinterpret_cast<const char*>(sqlite3_value_text(value));
+    return {text == nullptr ? "" : text, static_cast<std::size_t>(sqlite3_value_bytes(value))};
+}
+
+/// NULL for what no client could ever send.
+void userhash_of(sqlite3_context* context, int, sqlite3_value** arguments) noexcept {
+    const auto hash = turn::stun::hash_username(text_of(arguments[0]), text_of(arguments[1]));
+    if (hash)
+        sqlite3_result_blob(context, hash->data(), static_cast<int>(hash->size()), SQLITE_TRANSIENT);
+    else
+        sqlite3_result_null(context);
+}
 
 database_fault fault_of_opening(int system_error) noexcept {
     switch (system_error) {
@@ -194,7 +218,8 @@ struct user_database::state {
         void operator()(sqlite3* open) const noexcept { sqlite3_close_v2(open); }
     };
     std::unique_ptr<sqlite3, closing> connection{};
-    statement find{}, add{}, change{}, remove{}, all{}, in_realm{}, realms{}, generation{}, removals{}, last_removal{};
+    statement find{}, find_hash{}, add{}, change{}, remove{}, all{}, in_realm{}, realms{}, generation{}, removals{},
+        last_removal{};
 
     [[nodiscard]] database_error error(int code) const {
         const int system_error = connection ? sqlite3_system_errno(connection.get()) : 0;
@@ -206,8 +231,11 @@ struct user_database::state {
 
     static std::optional<database_error> make(const std::string& path);
     std::optional<database_error> open(access how, options);
-    std::optional<database_error> settle(access how);
+    std::optional<database_error> settle(access how, bool by_userhash);
     std::optional<database_error> make_schema();
+    std::optional<database_error> bring_up_to_date();
+    std::optional<database_error> prepare(std::int64_t version);
+    std::optional<database_error> transaction(const char* question, const char* text);
     [[nodiscard]] database_result<std::int64_t> pragma(const char* text) const;
     [[nodiscard]] database_result<bool> changed_one(use&);
     [[nodiscard]] database_result<std::int64_t> number(const statement&) const;
@@ -246,15 +274,19 @@ std::optional<database_error> user_database::state::open(access how, options o) 
     connection.reset(opened); // also when it failed
     if (code != SQLITE_OK) return error(code);
     sqlite3_busy_timeout(opened, static_cast<int>(o.patience.count()));
-    return settle(how);
+    return settle(how, o.by_userhash);
 }
 
 /// Makes sure that it is a database of ours, and prepares what will be asked.
-std::optional<database_error> user_database::state::settle(access how) {
+std::optional<database_error> user_database::state::settle(access how, bool by_userhash) {
     sqlite3* const open = connection.get();
     sqlite3_db_config(open, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
     sqlite3_db_config(open, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
     // Pages are checked when they are read. They are read, not mapped: a mapping of a file that shrinks is a signal.
+    if (const int code = sqlite3_create_function_v2(open, "userhash_of", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, nullptr,
+                                                    userhash_of, nullptr, nullptr, nullptr);
+        code != SQLITE_OK)
+        return error(code);
     for (const char* setting : {"PRAGMA cell_size_check = ON", "PRAGMA mmap_size = 0"})
         if (const int code = run(setting); code != SQLITE_OK) return error(code);
     if (how != access::look_up) {
@@ -265,16 +297,21 @@ std::optional<database_error> user_database::state::settle(access how) {
     }
     const auto application = pragma("PRAGMA application_id");
     if (!application) return application.error();
+    if (*application != application_id) return database_error{database_fault::foreign, "not a database of turnd's"};
+    if (how != access::look_up)
+        if (auto bad = bring_up_to_date()) return bad;
     const auto version = pragma("PRAGMA user_version");
     if (!version) return version.error();
-    if (*application != application_id) return database_error{database_fault::foreign, "not a database of turnd's"};
-    if (*version != schema_version)
+    if (*version < 1 || *version > schema_version)
         return database_error{database_fault::foreign, "made by another version of turnctl"};
+    if (*version < schema_version && by_userhash)
+        return database_error{database_fault::outdated, "no hashes of names in it"};
+    return prepare(*version);
+}
 
-    const std::array statements{
+std::optional<database_error> user_database::state::prepare(std::int64_t version) {
+    std::vector<std::pair<statement*, const char*>> statements{
         std::pair{&find, "SELECT md5, sha256 FROM users WHERE realm = ?1 AND name = ?2"},
-        std::pair{&add, "INSERT INTO users (realm, name, md5, sha256, changed) VALUES (?1, ?2, ?3, ?4, "
-                        "unixepoch()) ON CONFLICT DO NOTHING"},
         std::pair{&change,
                   "UPDATE users SET md5 = ?3, sha256 = ?4, changed = unixepoch() WHERE realm = ?1 AND name = ?2"},
         std::pair{&remove, "DELETE FROM users WHERE realm = ?1 AND name = ?2"},
@@ -285,8 +322,13 @@ std::optional<database_error> user_database::state::settle(access how) {
         std::pair{&removals, "SELECT id, realm, name FROM removals WHERE id > ?1 ORDER BY id"},
         std::pair{&last_removal, "SELECT coalesce(max(id), 0) FROM removals"},
     };
+    if (version >= 2) {
+        statements.emplace_back(&find_hash, "SELECT md5, sha256, name FROM users WHERE userhash = ?2 AND realm = ?1");
+        statements.emplace_back(&add, "INSERT INTO users (realm, name, md5, sha256, changed, userhash) VALUES (?1, ?2, "
+                                      "?3, ?4, unixepoch(), userhash_of(?2, ?1)) ON CONFLICT DO NOTHING");
+    }
     for (const auto& [into, text] : statements)
-        if (const int code = into->prepare(open, text); code != SQLITE_OK) return error(code);
+        if (const int code = into->prepare(connection.get(), text); code != SQLITE_OK) return error(code);
     return {};
 }
 
@@ -297,11 +339,26 @@ std::optional<database_error> user_database::state::make_schema() {
     if (!pages) return pages.error();
     if (*pages == 0)
         if (const int code = run("PRAGMA journal_mode = WAL"); code != SQLITE_OK) return error(code);
+    return transaction("SELECT (SELECT application_id FROM pragma_application_id) = 0 AND "
+                       "(SELECT count(*) FROM sqlite_schema) = 0",
+                       schema);
+}
+
+/// Several programs may try at once.
+std::optional<database_error> user_database::state::bring_up_to_date() {
+    const char* const is_old = "SELECT user_version = 1 FROM pragma_user_version";
+    const auto old = pragma(is_old);
+    if (!old) return old.error();
+    if (*old == 0) return {};
+    return transaction(is_old, upgrade);
+}
+
+/// Runs `text` if `question` is answered with 1 while nobody else can write.
+std::optional<database_error> user_database::state::transaction(const char* question, const char* text) {
     if (const int code = run("BEGIN IMMEDIATE"); code != SQLITE_OK) return error(code);
-    const auto application = pragma("PRAGMA application_id");
-    const auto tables = pragma("SELECT count(*) FROM sqlite_schema");
+    const auto wanted = pragma(question);
     int code = SQLITE_OK;
-    if (application && tables && *application == 0 && *tables == 0) code = run(schema);
+    if (wanted && *wanted == 1) code = run(text);
     if (code == SQLITE_OK) code = run("COMMIT");
     if (code == SQLITE_OK) return {};
     auto failed = error(code);
@@ -352,6 +409,20 @@ database_result<std::optional<user_keys>> user_database::find(std::string_view r
     if (!now.key_at(0, 16, keys.md5) || !now.key_at(1, 32, keys.sha256))
         return database_error{database_fault::damaged, "a key is not of its size"};
     return std::optional(keys);
+}
+
+database_result<std::optional<known_user>> user_database::find(std::string_view realm,
+                                                               const std::array<std::byte, 32>& userhash) {
+    if (state_->find_hash.raw() == nullptr) return std::optional<known_user>{};
+    state::use now(state_->find_hash);
+    const int code = now.text(realm).blob(userhash).step();
+    if (code == SQLITE_DONE) return std::optional<known_user>{};
+    if (code != SQLITE_ROW) return state_->error(code);
+    known_user found;
+    if (!now.key_at(0, 16, found.keys.md5) || !now.key_at(1, 32, found.keys.sha256))
+        return database_error{database_fault::damaged, "a key is not of its size"};
+    found.name = now.text_at(2);
+    return std::optional(std::move(found));
 }
 
 database_result<bool> user_database::add(std::string_view realm, std::string_view name, const user_keys& keys) {
@@ -413,14 +484,6 @@ bool user_database::outdated() const noexcept {
     return mark_of(state_->path) != state_->mark;
 }
 
-turn::result<user_keys> make_user_keys(std::string_view name, std::string_view realm, std::string_view password) {
-    const auto md5 = turn::stun::long_term_key(name, realm, password);
-    if (!md5) return md5.error();
-    const auto sha256 = turn::stun::long_term_key_sha256(name, realm, password);
-    if (!sha256) return sha256.error();
-    return user_keys{*md5, *sha256};
-}
-
 std::string_view name_of(database_fault fault) noexcept {
     switch (fault) {
     case database_fault::missing:
@@ -431,6 +494,8 @@ std::string_view name_of(database_fault fault) noexcept {
         return "damaged";
     case database_fault::foreign:
         return "foreign";
+    case database_fault::outdated:
+        return "outdated";
     case database_fault::full:
         return "full";
     case database_fault::not_permitted:
@@ -457,6 +522,9 @@ complaint explain(const database_error& error) {
     case database_fault::foreign:
         return {with_detail("this is no database of users that this version knows"),
                 "name another file, or use the turnctl of the same version as turnd"};
+    case database_fault::outdated:
+        return {with_detail("the database was made by an earlier version"),
+                "any change by `turnctl user` brings it up to date; or turn username-anonymity off"};
     case database_fault::full:
         return {with_detail("the file system of the database is full"), "make room"};
     case database_fault::not_permitted:

@@ -2,6 +2,7 @@
 /// The local authentication database: users with their keys in each realm (RFC 8489, 9.2.2), in a file that turnctl
 /// writes and turnd reads. Passwords are not in it; the keys are as secret as they were.
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -12,7 +13,7 @@
 
 #include "problem.hpp"
 #include "turn/result.hpp"
-#include "turn/stun/credentials.hpp"
+#include "users.hpp"
 
 namespace turnd {
 
@@ -24,6 +25,7 @@ enum class database_fault : std::uint8_t {
     locked,        ///< another program keeps it to itself
     damaged,       ///< bytes in it are not as they were written
     foreign,       ///< a database, but not one of users, or of a later version
+    outdated,      ///< of an earlier version, without what is wanted of it
     full,          ///< its file system has no room
     not_permitted, ///< the file, or its directory, may not be used by this process
     out_of_memory,
@@ -42,25 +44,18 @@ complaint explain(const database_error&);
 template <class T>
 using database_result = turn::result<T, database_error>;
 
-/// What takes the place of a password.
-struct user_keys {
-    turn::stun::credential_key md5{};
-    turn::stun::credential_key sha256{};
-};
-/// `name` and `realm` as OpaqueStrings. Errors: invalid_text, when the password is none.
-turn::result<user_keys> make_user_keys(std::string_view name, std::string_view realm, std::string_view password);
-
 /// One connection to the file; for one thread at a time. Names and realms are OpaqueStrings (RFC 8265, 4.2), but any
 /// bytes are safe.
 class user_database {
 public:
     enum class access {
         look_up, ///< nothing is ever written to the file
-        change,
-        create, ///< as change, and the file is made when there is none: mode 0640, owned as its directory is
+        change,  ///< a database of an earlier version is brought up to date
+        create,  ///< as change, and the file is made when there is none: mode 0640, owned as its directory is
     };
     struct options {
         std::chrono::milliseconds patience{5000}; ///< with another program that is writing
+        bool by_userhash = false;                 ///< users are to be found by it: a database of version 1 is outdated
     };
     struct user {
         std::string realm{}, name{};
@@ -77,6 +72,9 @@ public:
     user_database& operator=(user_database&&) noexcept;
 
     [[nodiscard]] database_result<std::optional<user_keys>> find(std::string_view realm, std::string_view name);
+    /// By USERHASH, RFC 8489, 14.4. A database of version 1 has none: nobody is found.
+    [[nodiscard]] database_result<std::optional<known_user>> find(std::string_view realm,
+                                                                  const std::array<std::byte, 32>& userhash);
     /// False: there is such a user already, and nothing is changed.
     [[nodiscard]] database_result<bool> add(std::string_view realm, std::string_view name, const user_keys&);
     /// False: there is no such user.

@@ -27,12 +27,13 @@ user_lookups::~user_lookups() {
     stop();
 }
 
-void user_lookups::ask(std::string_view username, std::string_view realm, turn::credential_answer otherwise,
+void user_lookups::ask(const turn::credential_question& who, turn::credential_answer otherwise,
                        turn::credential_reply reply) {
     {
         const std::lock_guard lock(mutex_);
         if (!stopping_ && queue_.size() < options_.queue) {
-            queue_.push_back({std::string(username), std::string(realm), std::move(otherwise), std::move(reply)});
+            queue_.push_back({std::string(who.username), std::string(who.realm), who.userhash, who.algorithm,
+                              std::move(otherwise), std::move(reply)});
             if (queue_.size() == 1) wanted_.notify_one();
             return;
         }
@@ -104,22 +105,31 @@ void user_lookups::answer(const question& q) noexcept try {
 }
 
 turn::credential_answer user_lookups::answer_of(const question& q) {
-    const auto name = turn::stun::opaque_string(q.username);
-    if (!name) return q.otherwise; // nobody can be called that
+    if (!q.userhash && !turn::stun::opaque_string(q.username)) return q.otherwise; // nobody can be called that
     user_database* const database = usable();
-    auto keys = database == nullptr ? database_result<std::optional<user_keys>>(std::optional<user_keys>{})
-                                    : database->find(q.realm, *name);
-    if (mapping_guard::struck()) keys = cut_off();
-    if (!keys) note_fault(keys.error());
-    if (database == nullptr || !keys) {
+    auto user = database == nullptr ? database_result<std::optional<known_user>>(std::optional<known_user>{})
+                                    : find(*database, q);
+    if (mapping_guard::struck()) user = cut_off();
+    if (!user) note_fault(user.error());
+    if (database == nullptr || !user) {
         ++failed_in_a_row_;
         return failed(q.otherwise);
     }
     note_usable();
-    if (!*keys) return q.otherwise;
+    if (!*user) return q.otherwise;
     turn::credential known;
-    known.key = (*keys)->md5;
+    known.key = (*user)->keys.of(q.algorithm);
+    known.username = (*user)->name;
     return known;
+}
+
+database_result<std::optional<known_user>> user_lookups::find(user_database& database, const question& q) {
+    if (q.userhash) return database.find(q.realm, *q.userhash);
+    std::string name = *turn::stun::opaque_string(q.username);
+    auto keys = database.find(q.realm, name);
+    if (!keys) return keys.error();
+    if (!*keys) return std::optional<known_user>{};
+    return std::optional(known_user{std::move(name), **keys});
 }
 
 user_database* user_lookups::usable() {
@@ -128,7 +138,8 @@ user_database* user_lookups::usable() {
     if (database_) return &*database_;
     generation_.reset();
     (void)mapping_guard::struck(); // by closing: that was the old one
-    auto opened = user_database::open(options_.path, user_database::access::look_up, {.patience = options_.patience});
+    auto opened = user_database::open(options_.path, user_database::access::look_up,
+                                      {.patience = options_.patience, .by_userhash = options_.by_userhash});
     if (!opened) {
         note_fault(opened.error());
         return nullptr;

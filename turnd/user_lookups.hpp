@@ -2,6 +2,7 @@
 /// Answers shards from the user database, on a thread of its own: a database that is slow, locked or gone costs a
 /// request its answer, and relaying nothing.
 
+#include <array>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -35,6 +36,7 @@ public:
         std::chrono::milliseconds retry{250};     ///< a database that failed is left alone so long
         std::chrono::milliseconds removals{1000}; ///< how often removed users are looked for
         std::size_t queue = 4096;                 ///< look-ups that may wait
+        bool by_userhash = false;                 ///< clients hide their names: see user_database::options
     };
     struct counts {
         std::uint64_t answered = 0;    ///< with a user, or that there is none
@@ -50,8 +52,7 @@ public:
 
     /// From any thread; never waits for the database. `otherwise` is the answer when it does not know the user.
     /// A failed one is credential_source_failed, unless `otherwise` knows better than unknown_user.
-    void ask(std::string_view username, std::string_view realm, turn::credential_answer otherwise,
-             turn::credential_reply);
+    void ask(const turn::credential_question&, turn::credential_answer otherwise, turn::credential_reply);
     /// Has `removed` called for users that were taken out of the database, from now on, within options::removals.
     void watch_removals(std::function<void(const std::string& realm, const std::string& name)> removed);
     /// Answers what waits, as failed, and ends the thread. Nothing is called any more afterwards.
@@ -64,6 +65,8 @@ public:
 private:
     struct question {
         std::string username{}, realm{};
+        std::optional<std::array<std::byte, 32>> userhash{};
+        turn::stun::password_algorithm_number algorithm{};
         turn::credential_answer otherwise;
         turn::credential_reply reply{};
     };
@@ -74,6 +77,7 @@ private:
     [[nodiscard]] turn::credential_answer answer_of(const question&);
     void look_for_removals();
     [[nodiscard]] std::optional<database_error> tell_removals(user_database&);
+    [[nodiscard]] database_result<std::optional<known_user>> find(user_database&, const question&);
     /// The open database, or nullptr with a fault noted. Opens it when it is time to.
     user_database* usable();
     void note_fault(const database_error&);

@@ -97,7 +97,8 @@ private:
             }
             for (const order& o : std::vector<order>(to_client.orders().begin(), to_client.orders().end()))
                 if (const auto* wanted = std::get_if<credential_wanted>(&o))
-                    relay_.credential_found(wanted->ticket, credential{.key = key_}, now_, to_client);
+                    relay_.credential_found(wanted->ticket, credential{.key = key_of(wanted->question)}, now_,
+                                            to_client);
             to_server.clear();
             for (const datagram& d : to_client.datagrams()) {
                 const auto event = c.handle(d.body, now_, to_server);
@@ -111,7 +112,9 @@ private:
     endless_addresses addresses_;
     allocation_quota quota_;
     relay relay_;
-    stun::credential_key key_ = *stun::long_term_key("ann", "example.org", "secret");
+    static stun::credential_key key_of(const credential_question& who) {
+        return *stun::long_term_key(who.algorithm, "ann", who.realm, "secret");
+    }
     std::vector<flow> flows_;
     time_point now_{std::chrono::hours(1)};
 };

@@ -28,9 +28,8 @@ DOCUMENT = ROOT / "docs" / "conformance.md"
 OWNERS = {
     "RFC 6062": "relaying TCP",
     "RFC 3489": "answers to classic STUN, off unless asked for",
-    "SHA-256 and USERHASH": "MESSAGE-INTEGRITY-SHA256, PASSWORD-ALGORITHM(S), USERHASH and the nonce cookie that announces them",
-    "redirects": "300 Try Alternate in a cluster",
     "kernel": "done by Linux, whose sockets have no say in it",
+    "short-term credentials": "the short-term mechanism, which TURN does not use (RFC 8656, 5)",
     "discovery": "finding a server by DNS",
     "operator": "a choice of whoever runs the server, documented in docs/operating.md",
     "application": "a choice of the program that uses the library",

@@ -27,12 +27,12 @@ TEST_CASE("server::alive: a thread that hangs is noticed, and that it goes on is
     std::binary_semaphore go_on{0};
     std::atomic<bool> first{true};
     auto o = on_loopback();
-    o.credentials = [&](std::string_view username, std::string_view realm, const credential_reply& reply) {
+    o.credentials = [&](const credential_question& who, const credential_reply& reply) {
         if (first.exchange(false)) { // what a source of credentials must not do
             hangs.release();
             go_on.acquire();
         }
-        reply(key_of(username, realm));
+        reply(key_of(who));
     };
     auto s = server::start(std::move(o));
     REQUIRE(s);

@@ -20,11 +20,16 @@ class open_questions {
 public:
     struct question {
         std::string username, realm;
+        stun::password_algorithm_number algorithm;
         credential_reply reply;
+
+        [[nodiscard]] credential_question who() const {
+            return {.username = username, .realm = realm, .algorithm = algorithm};
+        }
     };
-    void add(std::string_view username, std::string_view realm, credential_reply reply) {
+    void add(const credential_question& who, credential_reply reply) {
         const std::lock_guard lock(mutex_);
-        asked_.push_back({std::string(username), std::string(realm), std::move(reply)});
+        asked_.push_back({std::string(who.username), std::string(who.realm), who.algorithm, std::move(reply)});
         changed_.notify_all();
     }
     /// The oldest one; throws when none is asked in time.
@@ -37,9 +42,7 @@ public:
         return first;
     }
     credential_source source() {
-        return [this](std::string_view username, std::string_view realm, credential_reply reply) {
-            add(username, realm, std::move(reply));
-        };
+        return [this](const credential_question& who, credential_reply reply) { add(who, std::move(reply)); };
     }
 
 private:
@@ -85,7 +88,7 @@ TEST_CASE("RFC 8489 9.2: a listener with a realm of its own asks for the users o
         const auto q = questions.next();
         CHECK(q.username == "ann");
         CHECK(q.realm == "guests.example");
-        q.reply(key_of(q.username, q.realm));
+        q.reply(key_of(q.who()));
     });
     real_client ann(listener_of(*s));
     CHECK(ann.allocate());
@@ -102,7 +105,7 @@ TEST_CASE("server: credentials may be answered later and from another thread") {
     std::thread database([&] {
         for (int i = 0; i < 30; ++i) {
             const auto q = questions.next();
-            q.reply(key_of(q.username, q.realm));
+            q.reply(key_of(q.who()));
         }
     });
     std::vector<std::unique_ptr<real_client>> clients;
@@ -131,7 +134,7 @@ TEST_CASE("server: other clients are served while a look-up waits") {
     real_client bob(listener_of(*s), "bob", "bob's password");
     CHECK(bob.bind());
     CHECK(s->totals().relay.pending == 1);
-    q.reply(key_of(q.username, q.realm));
+    q.reply(key_of(q.who()));
     waiting.join();
     CHECK(code == 0);
 }
@@ -152,16 +155,16 @@ TEST_CASE("server: a look-up that nobody answers ends with 500") {
     CHECK(refused(*s, reason::credential_timeout) == 1);
 
     const auto q = questions.next();
-    q.reply(key_of(q.username, q.realm)); // too late: nothing happens
+    q.reply(key_of(q.who())); // too late: nothing happens
     REQUIRE(ann.bind());
     CHECK(s->allocation_count() == 0);
 }
 
 TEST_CASE("server: a credential source that throws costs its user a 500 and nobody else anything") {
     auto o = on_loopback();
-    o.credentials = [](std::string_view username, std::string_view realm, const credential_reply& reply) {
-        if (username == "bob") throw std::runtime_error("database gone");
-        reply(key_of(username, realm));
+    o.credentials = [](const credential_question& who, const credential_reply& reply) {
+        if (who.username == "bob") throw std::runtime_error("database gone");
+        reply(key_of(who));
     };
     auto s = server::start(std::move(o));
     REQUIRE(s);
@@ -177,10 +180,10 @@ TEST_CASE("server: a credential source that throws costs its user a 500 and nobo
 
 TEST_CASE("server: a second answer to the same question does nothing") {
     auto o = on_loopback();
-    o.credentials = [](std::string_view username, std::string_view realm, const credential_reply& reply) {
-        reply(key_of(username, realm));
+    o.credentials = [](const credential_question& who, const credential_reply& reply) {
+        reply(key_of(who));
         reply(reason::unknown_user);
-        reply(key_of(username, realm));
+        reply(key_of(who));
     };
     auto s = server::start(std::move(o));
     REQUIRE(s);
@@ -206,7 +209,7 @@ TEST_CASE("server: an answer after the server's end does nothing") {
         asking.join();
     }
     REQUIRE(left);
-    left->reply(key_of(left->username, left->realm));
+    left->reply(key_of(left->who()));
     left->reply(reason::unknown_user);
 }
 
@@ -228,7 +231,7 @@ TEST_CASE("server: answers racing with its end are either used or dropped") {
             open.push_back(questions.next());
         }
         std::thread database([&] {
-            for (const auto& q : open) q.reply(key_of(q.username, q.realm));
+            for (const auto& q : open) q.reply(key_of(q.who()));
         });
         { const server ends = std::move(*s); }
         database.join();

@@ -81,7 +81,7 @@ public:
         return {.username = "bob",
                 .realm = realm,
                 .nonce = std::string(*challenge.get<stun::nonce>()),
-                .key = key_of("bob", realm)->key,
+                .key = key_of({"bob", realm})->key,
                 .peer = peer_.local()};
     }
     void send_to_server(bytes datagram) { send(clients_[next_++ % clients_.size()], server_, datagram); }

@@ -39,7 +39,7 @@ public:
         world_->settle();
     }
     void send(blob datagram) {
-        world_->send({address, server_, std::move(datagram), false});
+        world_->send({address, core.server(), std::move(datagram), false});
         world_->settle();
     }
     [[nodiscard]] time_point now() const { return world_->now(); }
@@ -52,7 +52,6 @@ private:
     void happened(const client::event&);
 
     world* world_;
-    transport_address server_;
     std::optional<awaited> awaited_{};
     std::optional<int> result_{};
 

@@ -68,12 +68,12 @@ std::vector<std::string> inbox::from_peer(const transport_address& peer) const {
 // turn::client in a world.
 
 client_actor::state::state(world& w, const transport_address& where, client_options options)
-    : endpoint(where), world_(&w), server_(options.server), core(std::move(options)) {
+    : endpoint(where), world_(&w), core(std::move(options)) {
     w.join(*this);
 }
 
 void client_actor::state::arrived(const flight& f) {
-    if (f.from != server_) return;
+    if (f.from != core.server()) return;
     heard.arrived(f);
     if (const auto event = core.handle(f.data, world_->now(), out)) happened(*event);
     flush();

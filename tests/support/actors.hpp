@@ -119,7 +119,9 @@ class raw_actor {
 public:
     // What it signs with; changed at will.
     std::string username{}, password{}, realm{}, nonce{};
-    transport_address relayed{}; ///< of the last successful allocate()
+    std::optional<stun::password_algorithm_number> algorithm{}; ///< nothing: as RFC 5389 has it, MD5 and SHA-1
+    bool hides_name = false;                                    ///< USERHASH in place of USERNAME
+    transport_address relayed{};                                ///< of the last successful allocate()
 
     [[nodiscard]] const transport_address& address() const;
     [[nodiscard]] stun::credential_key key() const;
@@ -127,7 +129,9 @@ public:
     /// A message of this method, without attributes, with a fresh transaction id.
     [[nodiscard]] message request(stun::method) const;
     [[nodiscard]] message indication(stun::method) const;
-    /// A request with USERNAME, REALM and NONCE; signed by ask() unless integrity() was called on it. Asks for a
+    /// USERNAME or USERHASH, REALM, NONCE and, with an algorithm, what belongs to it.
+    void introduce(message&) const;
+    /// A request with these; signed by ask() unless integrity() was called on it. Asks for a
     /// challenge first when there is no nonce.
     [[nodiscard]] message authenticated(stun::method);
     /// The same, ready to be taken for an allocation over UDP.

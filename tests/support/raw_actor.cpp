@@ -24,7 +24,8 @@ const transport_address& raw_actor::address() const {
 }
 
 stun::credential_key raw_actor::key() const {
-    const auto key = stun::long_term_key(username, realm, password);
+    const auto key =
+        stun::long_term_key(algorithm.value_or(stun::password_algorithm_number::md5), username, realm, password);
     if (!key) throw std::logic_error("these credentials make no key");
     return *key;
 }
@@ -40,8 +41,14 @@ message raw_actor::indication(stun::method m) const {
 message raw_actor::authenticated(stun::method m) {
     if (nonce.empty()) challenge();
     message r = request(m);
-    r.credentials(username, realm, nonce, key());
+    introduce(r);
     return r;
+}
+
+void raw_actor::introduce(message& m) const {
+    m.credentials(hides_name ? "" : username, realm, nonce, key());
+    if (hides_name) m.with<stun::userhash>(*stun::hash_username(username, realm));
+    if (algorithm) m.with<stun::password_algorithms>(both_algorithms).with<stun::password_algorithm>({*algorithm});
 }
 
 message raw_actor::allocate_request() {
@@ -49,7 +56,7 @@ message raw_actor::allocate_request() {
 }
 
 answer raw_actor::ask(message m, std::chrono::milliseconds patience) {
-    if (m.wants_signature()) m.integrity();
+    if (m.wants_signature()) algorithm ? m.integrity_sha256() : m.integrity();
     state_->awaited = m.id();
     state_->found.reset();
     state_->the_world->send({address(), state_->server, m.raw(), false});

@@ -163,6 +163,8 @@ void real_client::note(const client::event& e) {
                 inbox_.push_back({what.from, to_text(what.data)});
             else if constexpr (std::is_same_v<kind, client::peer_unreachable>)
                 unreachable_.push_back(what);
+            else if constexpr (std::is_same_v<kind, client::redirected>)
+                return; // what follows is the news
             else if constexpr (std::is_same_v<kind, client::failed>)
                 news_.push_back(failure{what.code});
             else if constexpr (std::is_constructible_v<news, const kind&>)

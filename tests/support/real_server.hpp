@@ -14,10 +14,13 @@
 namespace turn::test {
 
 /// The key of a user whose password is his name and "'s password"; nobody else is known but ann and bob.
-inline std::optional<credential> key_of(std::string_view username, std::string_view realm) {
-    if (username != "ann" && username != "bob") return std::nullopt;
-    const auto key = stun::long_term_key(username, realm, std::string(username) + "'s password");
-    return credential{.key = *key};
+inline std::optional<credential> key_of(const credential_question& who) {
+    for (const std::string name : {"ann", "bob"}) {
+        if (who.userhash ? *who.userhash != *stun::hash_username(name, who.realm) : who.username != name) continue;
+        return credential{.key = *stun::long_term_key(who.algorithm, name, who.realm, name + "'s password"),
+                          .username = name};
+    }
+    return std::nullopt;
 }
 
 /// Listens on any port of 127.0.0.1 and ::1, relays on both, lets peers on loopback be reached. One thread.
@@ -29,9 +32,7 @@ inline server_options on_loopback() {
     o.relay.peers.allow = {*address_prefix::parse("127.0.0.0/8"), *address_prefix::parse("::1/128")};
     o.allocations_total = 1000;
     o.threads = 1;
-    o.credentials = [](std::string_view username, std::string_view realm, const credential_reply& reply) {
-        reply(key_of(username, realm));
-    };
+    o.credentials = [](const credential_question& who, const credential_reply& reply) { reply(key_of(who)); };
     return o;
 }
 

@@ -45,6 +45,15 @@ std::string_view name_of(request_method m) {
     return names[static_cast<std::size_t>(m)];
 }
 
+/// As its key is one of MD5 or of SHA-256.
+void sign(message& m) {
+    if (!m.wants_signature()) return;
+    if (m.key().size == 32)
+        m.integrity_sha256();
+    else
+        m.integrity();
+}
+
 /// Spoilt bytes that have become ChannelData go to a channel that nobody binds: their payload could not be checked.
 void keep_off_channels(blob& raw) {
     if (!raw.empty() && (raw[0] >> 6) == std::byte{1}) raw[0] |= std::byte{0x10};
@@ -188,7 +197,7 @@ void relay_script::send_request(script_client& c, stun::method method) {
     if (method == stun::method::allocate && !c.relayed.empty() && !one_in(8)) method = stun::method::create_permission;
     message m = compose(c, method);
     const stun::credential_key key = m.key();
-    if (m.wants_signature()) m.integrity();
+    sign(m);
     if (one_in(8)) m.fingerprint();
     c.remember({m.id(), method, key, m.raw(), false});
     world_.send({c.address, c.server, std::move(m.raw()), false});
@@ -239,8 +248,17 @@ message relay_script::compose(script_client& c, stun::method method) {
         return m;
     }
     const auto& known = world_.users.known.at({c.realm, c.username});
-    const auto key = stun::long_term_key(c.username, c.realm, known.password);
-    if (!c.nonce.empty()) m.credentials(c.username, c.realm, c.nonce, *key);
+    // Of the users, half know RFC 8489, and half of either hide their names.
+    const int number = c.username.back() - '0';
+    const auto algorithm =
+        number % 2 != 0 ? stun::password_algorithm_number::sha256 : stun::password_algorithm_number::md5;
+    const bool hidden = number / 2 % 2 != 0;
+    const auto key = stun::long_term_key(algorithm, c.username, c.realm, known.password);
+    if (c.nonce.empty()) return m;
+    m.credentials(hidden ? "" : c.username, c.realm, c.nonce, *key);
+    if (hidden) m.with<stun::userhash>(*stun::hash_username(c.username, c.realm));
+    if (algorithm == stun::password_algorithm_number::sha256)
+        m.with<stun::password_algorithms>(both_algorithms).with<stun::password_algorithm>({algorithm});
     return m;
 }
 
@@ -291,17 +309,17 @@ void relay_script::spoil(script_client& c, message& m) {
         break;
     }
     case 8: // behind the signature nothing counts
-        if (m.wants_signature()) m.integrity();
+        sign(m);
         m.with<stun::xor_peer_address>(any_peer_address());
         break;
     case 9:
-        if (m.wants_signature()) m.integrity();
+        sign(m);
         m.fingerprint(1);
         break;
     default:
         break;
     }
-    if (m.wants_signature()) m.integrity();
+    sign(m);
     if (how >= 10) {
         blob& raw = m.raw();
         for (auto flips = 1 + choose_->below(4); flips > 0; --flips)

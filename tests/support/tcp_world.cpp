@@ -168,6 +168,7 @@ void tcp_world::carry_out() {
     struct wanted {
         ticket_id ticket;
         std::string name, realm;
+        credential_question question; ///< but for these two
     };
     std::vector<wanted> asked;
     for (const auto list : {out_.datagrams(), out_.frames()})
@@ -202,13 +203,16 @@ void tcp_world::carry_out() {
             streams_.erase(move->id);
         } else if (const auto* look_up = std::get_if<credential_wanted>(&o)) {
             ++users.lookups;
-            asked.push_back({look_up->ticket, std::string(look_up->username), std::string(look_up->realm)});
+            const credential_question& who = look_up->question;
+            asked.push_back({look_up->ticket, std::string(who.username), std::string(who.realm), who});
         }
     }
     out_.clear();
-    for (const wanted& w : asked) {
+    for (wanted& w : asked) {
         if (users.silent) continue;
-        it_.credential_found(w.ticket, users.look_up(w.name, w.realm), now, out_);
+        w.question.username = w.name;
+        w.question.realm = w.realm;
+        it_.credential_found(w.ticket, users.look_up(w.question), now, out_);
         carry_out();
     }
 }
@@ -224,7 +228,8 @@ void tcp_world::check() {
 // --- a client --------------------------------------------------------------------------------------------------------
 
 stun::credential_key tcp_client::key() const {
-    const auto key = stun::long_term_key(username, realm, password);
+    const auto key =
+        stun::long_term_key(algorithm.value_or(stun::password_algorithm_number::md5), username, realm, password);
     if (!key) throw std::logic_error("these credentials make no key");
     return *key;
 }
@@ -240,6 +245,7 @@ message tcp_client::authenticated(stun::method m) {
     }
     message r = request(m);
     r.credentials(username, realm, nonce, key());
+    if (algorithm) r.with<stun::password_algorithms>(both_algorithms).with<stun::password_algorithm>({*algorithm});
     return r;
 }
 
@@ -250,7 +256,7 @@ answer tcp_client::ask(message m) {
 }
 
 void tcp_client::send(message m) {
-    if (m.wants_signature()) m.integrity();
+    if (m.wants_signature()) algorithm ? m.integrity_sha256() : m.integrity();
     world_->send(id, address, m.view());
 }
 

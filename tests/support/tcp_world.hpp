@@ -95,6 +95,7 @@ private:
 class tcp_client {
 public:
     std::string username{}, password{}, realm{}, nonce{};
+    std::optional<stun::password_algorithm_number> algorithm{}; ///< nothing: as RFC 5389 has it, MD5 and SHA-1
     socket_id id{};
     transport_address address{};
     transport_address relayed{}; ///< of the last successful allocate()

@@ -86,6 +86,19 @@ message& message::integrity(const stun::credential_key& key) {
     return attribute(stun::message_integrity::type, mac);
 }
 
+message& message::integrity_sha256() {
+    if (!key_) throw std::logic_error("a message is signed without credentials");
+    return integrity_sha256(*key_);
+}
+
+message& message::integrity_sha256(const stun::credential_key& key, std::size_t size) {
+    write_length(bytes_.size() + 4 + size);
+    const bytes parts[] = {bytes_};
+    const auto mac = crypto::hmac_sha256(key.view(), parts);
+    signed_ = true;
+    return attribute(stun::message_integrity_sha256::type, bytes(mac).first(size));
+}
+
 message& message::fingerprint(std::uint32_t flip) {
     write_length(bytes_.size() + 8);
     const std::uint32_t crc = crypto::crc32(bytes_) ^ 0x5354554eU ^ flip;

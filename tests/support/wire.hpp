@@ -53,6 +53,9 @@ public:
     /// MESSAGE-INTEGRITY with the remembered key, or with another one. More may be appended behind it.
     message& integrity();
     message& integrity(const stun::credential_key&);
+    /// MESSAGE-INTEGRITY-SHA256, cut off to its first `size` bytes.
+    message& integrity_sha256();
+    message& integrity_sha256(const stun::credential_key&, std::size_t size = 32);
     /// FINGERPRINT; `flip` != 0 makes it wrong.
     message& fingerprint(std::uint32_t flip = 0);
 
@@ -115,13 +118,17 @@ public:
             });
         return values;
     }
-    /// Whether MESSAGE-INTEGRITY is there and right.
+    /// Whether MESSAGE-INTEGRITY or MESSAGE-INTEGRITY-SHA256 is there and right.
     [[nodiscard]] bool signed_with(const stun::credential_key&) const;
 
 private:
     blob raw_{};
     transport_address from_{};
 };
+
+/// What our challenges offer.
+inline const stun::password_algorithms::value_type both_algorithms{
+    .list = {{{stun::password_algorithm_number::sha256}, {stun::password_algorithm_number::md5}}}, .count = 2};
 
 /// ChannelData with a length field of the payload's size, padded with `padding` zero bytes. RFC 8656, 12.4.
 blob channel_data_message(std::uint16_t number, bytes payload, std::size_t padding = 0);

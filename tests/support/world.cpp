@@ -59,14 +59,20 @@ void user_directory::remove(std::string_view name, std::string_view realm) {
     known.erase({std::string(realm), std::string(name)});
 }
 
-credential_answer user_directory::look_up(std::string_view name, std::string_view realm) const {
-    const auto found = known.find({std::string(realm), std::string(name)});
+credential_answer user_directory::look_up(const credential_question& q) const {
+    const auto is_meant = [&](const auto& entry) {
+        const auto& [realm, name] = entry.first;
+        if (realm != q.realm) return false;
+        return q.userhash ? *stun::hash_username(name, realm) == *q.userhash : name == q.username;
+    };
+    const auto found = std::ranges::find_if(known, is_meant);
     if (found == known.end()) return reason::unknown_user;
+    const std::string& name = found->first.second;
     const user& u = found->second;
     if (u.refused != reason::none) return {u.refused, u.expired_for};
-    const auto key = stun::long_term_key(name, realm, u.password);
+    const auto key = stun::long_term_key(q.algorithm, name, q.realm, u.password);
     if (!key) return reason::credential_source_failed;
-    return credential{*key, u.account, u.allocation_limit};
+    return credential{*key, u.account, u.allocation_limit, {}, name};
 }
 
 world::world(relay_options o) : world(world_options{.relay = std::move(o)}) {}
@@ -322,9 +328,11 @@ bool world::answer_lookups() {
             ++i;
             continue;
         }
-        const waiting_lookup l = lookups_[i];
+        waiting_lookup l = lookups_[i];
+        l.question.username = l.name;
+        l.question.realm = l.realm;
         lookups_.erase(lookups_.begin() + static_cast<std::ptrdiff_t>(i));
-        relay_.credential_found(l.ticket, users.look_up(l.name, l.realm), now_, out_);
+        relay_.credential_found(l.ticket, users.look_up(l.question), now_, out_);
         carry_out();
         check_books(relay_.counters(), tally_);
         any = true;
@@ -362,9 +370,12 @@ void world::carry_out() {
             if (!addresses.close(close->id)) throw invariant_violation("the relay closed a socket that is not open");
         } else if (const auto* wanted = std::get_if<credential_wanted>(&o)) {
             ++users.lookups;
+            users.asked_by_hash += wanted->question.userhash ? 1 : 0;
+            users.last_algorithm = wanted->question.algorithm;
             const auto due = users.silent ? time_point::max() : now_ + users.delay.value_or(0ms);
             if (due != time_point::max())
-                lookups_.push_back({due, wanted->ticket, std::string(wanted->username), std::string(wanted->realm)});
+                lookups_.push_back({due, wanted->ticket, std::string(wanted->question.username),
+                                    std::string(wanted->question.realm), wanted->question});
         }
     }
     out_.clear();

@@ -42,11 +42,13 @@ struct user_directory {
     std::optional<std::chrono::milliseconds> delay{};            ///< nothing: answers at once
     bool silent = false;                                         ///< never answers
     std::size_t lookups = 0;                                     ///< asked so far
+    std::size_t asked_by_hash = 0;                               ///< of those, by userhash
+    stun::password_algorithm_number last_algorithm{};            ///< of the key that was asked for last
 
     /// "ann" and "ann's password" unless told otherwise.
     user& add(std::string_view name, std::string_view password = {}, std::string_view realm = "example.org");
     void remove(std::string_view name, std::string_view realm = "example.org");
-    [[nodiscard]] credential_answer look_up(std::string_view name, std::string_view realm) const;
+    [[nodiscard]] credential_answer look_up(const credential_question&) const;
 };
 std::string password_of(std::string_view name);
 
@@ -181,6 +183,7 @@ private:
         time_point due;
         ticket_id ticket;
         std::string name, realm;
+        credential_question question; ///< but for these two
     };
 
     transport_address address_for(const client_settings&);

@@ -112,6 +112,28 @@ TEST_CASE("RFC 8489 9.2.4: refusing an unknown user costs as many HMACs as refus
     CHECK(cost(three_keys()) > cost(one_key()));
 }
 
+TEST_CASE("RFC 8489 9.2.4: a USERHASH that nobody has costs as many HMACs as a known one with a wrong password") {
+    const auto cost = [](const credential_answer& how) {
+        bench b;
+        message request(stun::message_class::request, stun::method::allocate, {});
+        request.with<stun::requested_transport>(17).credentials("", "example.org", b.challenge(), wrong);
+        request.with<stun::userhash>(*stun::hash_username("ann", "example.org")).integrity_sha256();
+        int code = 0;
+        const std::uint64_t hmacs = cost_of([&] { code = b.ask(request, how).code(); });
+        CHECK(code == 401);
+        return hmacs;
+    };
+    CHECK(cost(reason::unknown_user) == cost(credential{.key = right, .username = "ann"}));
+}
+
+TEST_CASE("RFC 8489 9.2.4: a directory that finds a USERHASH and does not say whose it is has failed") {
+    bench b;
+    message request(stun::message_class::request, stun::method::allocate, {});
+    request.with<stun::requested_transport>(17).credentials("", "example.org", b.challenge(), right);
+    request.with<stun::userhash>(*stun::hash_username("ann", "example.org")).integrity();
+    CHECK(b.ask(request, one_key()).code() == 500);
+}
+
 TEST_CASE("RFC 8489 9.2.4: a spoofed source buys one HMAC and no look-up") {
     bench b;
     const message unsigned_request(stun::message_class::request, stun::method::allocate, {});

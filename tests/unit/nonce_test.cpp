@@ -103,6 +103,46 @@ TEST_CASE("RFC 8489 9.2: an expired nonce of another address is foreign and not 
     CHECK(issuer.check(view(nonce), bob, start + 24h) == verdict::foreign);
 }
 
+TEST_CASE("RFC 8489 9.2: a nonce begins with the nonce cookie and says what its server can") {
+    const auto cookie_with = [](security_features f) {
+        const auto nonce = nonce_issuer(secret_of(1), 600s, f).issue(ann, start, 1);
+        CHECK(features_of(view(nonce)) == f);
+        return std::string(view(nonce).substr(0, nonce_cookie_size));
+    };
+    CHECK(cookie_with({}) == "obMatJos2AAAA");
+    CHECK(cookie_with({.password_algorithms = true}) == "obMatJos2AAAB");
+    CHECK(cookie_with({.username_anonymity = true}) == "obMatJos2AAAC"); // as in the message of appendix B.1
+    CHECK(cookie_with({.password_algorithms = true, .username_anonymity = true}) == "obMatJos2AAAD");
+}
+
+TEST_CASE("RFC 8489 9.2: a nonce without a whole nonce cookie has none") {
+    for (const char* nonce : {"", "obMatJos2", "obMatJos2AAA", "obMatJos2AA=A", "obMatJos3AAAB", " obMatJos2AAAB"})
+        CHECK_FALSE(features_of(nonce));
+    CHECK(features_of("obMatJos2AAAB") == security_features{.password_algorithms = true});
+    // Bits of the future are not ours to understand.
+    CHECK(features_of("obMatJos2D//8and more") == security_features{});
+}
+
+TEST_CASE("RFC 8489 18.1: features that are counted from the other end are understood") {
+    CHECK(features_of("obMatJos2gAAAadl7W7PeDU4hKE72jda") == security_features{.password_algorithms = true});
+    CHECK(features_of("obMatJos2QAAA") == security_features{.username_anonymity = true});
+}
+
+TEST_CASE("RFC 8489 9.2.1: features taken out of a nonce make it foreign and those of before are still good") {
+    const security_features both{.password_algorithms = true, .username_anonymity = true};
+    nonce_issuer with_features(secret_of(1), 600s, both);
+    const auto nonce = with_features.issue(ann, start, 1);
+    for (const char* bits : {"AAAA", "AAAB", "AAAC", "wAAA", "gAAA"}) {
+        std::string bid_down(view(nonce));
+        bid_down.replace(9, 4, bits);
+        CHECK(with_features.check(bid_down, ann, start) == verdict::foreign);
+    }
+    with_features.set_features({});
+    CHECK(with_features.check(view(nonce), ann, start) == verdict::valid);
+    const auto later = with_features.issue(ann, start, 1);
+    CHECK(features_of(view(later)) == security_features{});
+}
+
 TEST_CASE("RFC 8489 9.2: nonces of one client at one moment differ") {
     std::set<std::string> seen;
     for (int i = 0; i < 1000; ++i) {

@@ -37,7 +37,7 @@ TEST_CASE("turnctl credential: turnd takes what it makes, for as long as it says
     CHECK(name->expiry <= std::chrono::system_clock::now() + 10min);
 
     const turnd::rest_credentials credentials({secret}, 0);
-    const auto answer = credentials.look_up(username, "example.org", before);
+    const auto answer = credentials.look_up({username, "example.org"}, before);
     const auto key = turn::stun::long_term_key(username, "example.org", json.at("credential").get<std::string>());
     REQUIRE(key);
     REQUIRE(answer.found);

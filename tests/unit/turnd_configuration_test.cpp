@@ -51,6 +51,17 @@ TEST_CASE("turnd: credentials and the wish for none contradict each other") {
                    "command line: --allow-anonymous-relay = \"true\": there are users or shared secrets all the same"));
 }
 
+TEST_CASE("turnd: names cannot be hidden where they are those of time-limited credentials") {
+    const room files;
+    const std::string secret = files.file("secret", "north star, east star, south star");
+    const std::vector<std::string> hiding{"--username-anonymity", "--realm=r", "--user=ann:x"};
+    CHECK(said(with_flags(hiding)) == "");
+    std::vector<std::string> both = hiding;
+    both.push_back("--rest-secret-file=" + secret);
+    CHECK(contains(said(with_flags(both)), "command line: --username-anonymity = \"true\": the names of time-limited "
+                                           "credentials cannot be told from their hashes"));
+}
+
 TEST_CASE("turnd: a realm is required as soon as there are credentials") {
     CHECK(said(with_flags({"--user", "ann:x"})) ==
           "configuration: realm: credentials belong to a realm, and there is none; set realm, e.g. to your domain");

@@ -69,7 +69,7 @@ struct started {
         return operations.reload();
     }
     [[nodiscard]] bool knows(std::string_view name) const {
-        return users.now()->look_up(name, "example.org", std::chrono::system_clock::now()).found.has_value();
+        return users.now()->look_up({name, "example.org"}, std::chrono::system_clock::now()).found.has_value();
     }
 };
 
@@ -95,7 +95,7 @@ TEST_CASE("turnd: a reload lets new users in and ends the relays of those who ar
     CHECK(turnd.knows("dan"));
     std::sort(turnd.ended.begin(), turnd.ended.end());
     CHECK(turnd.ended == std::vector<std::string>{"example.org/ann", "example.org/bob"});
-    CHECK(before->look_up("ann", "example.org", {}).found);   // whoever was asking it may go on
+    CHECK(before->look_up({"ann", "example.org"}, {}).found); // whoever was asking it may go on
     CHECK(all_of(turnd.operations.reload().changes).empty()); // and that is what runs now
     CHECK(turnd.ended.size() == 2);
 }
@@ -106,7 +106,7 @@ TEST_CASE("turnd: a reload takes new shared secrets and ends nobody's relay") {
     started turnd("realm = \"example.org\"\n[auth]\nrest-secret-files = [\"" + path + "\"]\n");
     const std::string name = "99999999999:ann";
     const auto key_now = [&] {
-        const auto answer = turnd.users.now()->look_up(name, "example.org", std::chrono::system_clock::now());
+        const auto answer = turnd.users.now()->look_up({name, "example.org"}, std::chrono::system_clock::now());
         REQUIRE(answer.found);
         return answer.found->key;
     };

@@ -65,8 +65,8 @@ TEST_CASE("turnd: why tells a wrong password from an unknown user where the wire
 TEST_CASE("turnd: why tells since when a time-limited credential has been expired") {
     const rest_credentials rest({"secret"}, 0);
     turn::server_options o = on_loopback();
-    o.credentials = [&](std::string_view user, std::string_view realm, const turn::credential_reply& reply) {
-        reply(rest.look_up(user, realm, std::chrono::sys_seconds{1100s}));
+    o.credentials = [&](const turn::credential_question& who, const turn::credential_reply& reply) {
+        reply(rest.look_up(who, std::chrono::sys_seconds{1100s}));
     };
     diagnosed d(std::move(o));
     real_client ann(listener_of(*d.server), "1000:ann", turn::stun::rest_password("secret", "1000:ann"));

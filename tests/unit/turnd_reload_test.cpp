@@ -68,6 +68,7 @@ std::vector<row> table(const room& files) {
          "2 secrets"},
         one("user-database", files.path("a.db"), files.path("b.db")),
         one("integrity-failure-code", "401", "431"),
+        {"username-anonymity", {}, {"--username-anonymity"}, "false", "true"},
         {"stale-nonce", {"--stale-nonce=1h"}, {"--stale-nonce=10m"}, "3600s", "600s"},
         one("relay-address", "192.0.2.1", "192.0.2.1=198.51.100.1"),
         one("relay-ports", "5000-6000", "5000-7000"),

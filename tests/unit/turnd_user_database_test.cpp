@@ -212,7 +212,7 @@ TEST_CASE("user database: what keeps it from being opened has a name") {
 
     make_ann_and_bob(path);
     CHECK(!fault_of(path));
-    raw_database(path).run("PRAGMA user_version = 2");
+    raw_database(path).run("PRAGMA user_version = 3");
     CHECK(fault_of(path) == database_fault::foreign);
     CHECK(fault_of(path, purpose::create) == database_fault::foreign);
     raw_database(path).run("PRAGMA user_version = 1; DROP TABLE users");
@@ -220,6 +220,94 @@ TEST_CASE("user database: what keeps it from being opened has a name") {
     raw_database(place.path("other.db")).run("CREATE TABLE songs (title TEXT)");
     CHECK(fault_of(place.path("other.db"), purpose::create) == database_fault::foreign);
     raw_database(place.path("other.db")).run("INSERT INTO songs VALUES ('still there')");
+}
+
+namespace {
+
+/// What turnctl made before there was USERHASH.
+void make_version_1(const std::string& path) {
+    raw_database made(path);
+    made.run("PRAGMA journal_mode = WAL;"
+             "CREATE TABLE users (realm TEXT NOT NULL, name TEXT NOT NULL, md5 BLOB NOT NULL CHECK (length(md5) = 16),"
+             " sha256 BLOB NOT NULL CHECK (length(sha256) = 32), changed INTEGER NOT NULL, PRIMARY KEY (realm, name))"
+             " STRICT, WITHOUT ROWID;"
+             "CREATE TABLE removals (id INTEGER PRIMARY KEY AUTOINCREMENT, realm TEXT NOT NULL, name TEXT NOT NULL)"
+             " STRICT;"
+             "CREATE TRIGGER user_removed AFTER DELETE ON users BEGIN"
+             " INSERT INTO removals (realm, name) VALUES (old.realm, old.name);"
+             " DELETE FROM removals WHERE id <= (SELECT max(id) FROM removals) - 100000; END;"
+             "PRAGMA application_id = 0x7475726e; PRAGMA user_version = 1;"
+             "INSERT INTO users VALUES ('example.org', 'ann', zeroblob(16), zeroblob(32), 1),"
+             " ('example.org', 'jürgen', zeroblob(16), zeroblob(32), 2);");
+}
+
+std::array<std::byte, 32> userhash_of(std::string_view name, std::string_view realm = "example.org") {
+    return *turn::stun::hash_username(name, realm);
+}
+
+std::string found_by_hash(user_database& in, const std::array<std::byte, 32>& hash,
+                          std::string_view realm = "example.org") {
+    const auto user = in.find(realm, hash);
+    REQUIRE(user);
+    return *user ? (*user)->name : "nobody";
+}
+
+} // namespace
+
+TEST_CASE("user database: a user is found by the hash of his name in his realm and nowhere else") {
+    const room place;
+    user_database users = open_to_write(place.path("users.db"));
+    const user_keys keys = keys_of("ann", "first");
+    REQUIRE(users.add("example.org", "ann", keys).value_or(false));
+    REQUIRE(users.add("b.example", "ann", keys_of("ann", "other", "b.example")).value_or(false));
+    const auto ann = users.find("example.org", userhash_of("ann"));
+    REQUIRE(ann);
+    REQUIRE(*ann);
+    CHECK((*ann)->name == "ann");
+    CHECK((*ann)->keys.md5.value == keys.md5.value);
+    CHECK((*ann)->keys.sha256.value == keys.sha256.value);
+    CHECK(found_by_hash(users, userhash_of("ann"), "b.example") == "nobody");
+    CHECK(found_by_hash(users, userhash_of("ann", "b.example"), "b.example") == "ann");
+    CHECK(found_by_hash(users, userhash_of("bob")) == "nobody");
+    REQUIRE(users.remove("example.org", "ann").value_or(false));
+    CHECK(found_by_hash(users, userhash_of("ann")) == "nobody");
+}
+
+TEST_CASE("user database: one of an earlier version serves names as ever and is outdated where hashes are wanted") {
+    const room place;
+    const std::string path = place.path("users.db");
+    make_version_1(path);
+    auto users = user_database::open(path, purpose::look_up, {});
+    REQUIRE(users);
+    CHECK(found(*users, "ann"));
+    CHECK(found_by_hash(*users, userhash_of("ann")) == "nobody");
+    const auto wanting = user_database::open(path, purpose::look_up, {.by_userhash = true});
+    REQUIRE(!wanting);
+    CHECK(wanting.error().why == database_fault::outdated);
+    CHECK(name_of(wanting.error().why) == "outdated");
+    CHECK(contains(explain(wanting.error()).remedy, "turnctl user"));
+}
+
+TEST_CASE("user database: whoever changes one of an earlier version brings it up to date with everybody in it") {
+    const room place;
+    const std::string path = place.path("users.db");
+    make_version_1(path);
+    auto reading = user_database::open(path, purpose::look_up, {}); // and goes on doing so
+    REQUIRE(reading);
+    {
+        auto writing = user_database::open(path, purpose::change, {});
+        REQUIRE(writing);
+        CHECK(writing->add("example.org", "bob", keys_of("bob", "his")).value_or(false));
+    }
+    CHECK(found(*reading, "bob"));
+    auto users = user_database::open(path, purpose::look_up, {.by_userhash = true});
+    REQUIRE(users);
+    for (const std::string name : {"ann", "bob", "jürgen"}) CHECK(found_by_hash(*users, userhash_of(name)) == name);
+    CHECK(!fault_of(path, purpose::create)); // once is enough
+    auto removing = user_database::open(path, purpose::change, {});
+    REQUIRE(removing);
+    CHECK(removing->remove("example.org", "ann").value_or(false));
+    CHECK(removing->last_removal().value_or(0) == 1);
 }
 
 TEST_CASE("user database: another program's lock is waited for, and then it is a fault") {

@@ -66,13 +66,44 @@ turn::credential_answer ask(user_lookups& database, std::string_view name,
                             turn::credential_answer otherwise = reason::unknown_user) {
     auto answer = std::make_shared<std::promise<turn::credential_answer>>();
     auto coming = answer->get_future();
-    database.ask(name, "example.org", std::move(otherwise),
+    database.ask({.username = name, .realm = "example.org"}, std::move(otherwise),
                  [answer](turn::credential_answer a) { answer->set_value(std::move(a)); });
     REQUIRE(coming.wait_for(patience) == std::future_status::ready);
     return coming.get();
 }
 
 } // namespace
+
+TEST_CASE("user look-ups: a key is of the algorithm that is asked for and a hash finds its user") {
+    const room place;
+    make_ann_and_bob(place.path("users.db"));
+    listener hears;
+    auto options = at(place.path("users.db"));
+    options.by_userhash = true;
+    user_lookups database(options, hears.events());
+    const auto answer_to = [&](const turn::credential_question& who) {
+        std::promise<turn::credential_answer> answer;
+        auto coming = answer.get_future();
+        database.ask(who, reason::unknown_user, [&](turn::credential_answer a) { answer.set_value(std::move(a)); });
+        REQUIRE(coming.wait_for(patience) == std::future_status::ready);
+        return coming.get();
+    };
+    const user_keys keys = keys_of("ann", "ann's password");
+    using enum turn::stun::password_algorithm_number;
+    const auto by_name = answer_to({.username = "ann", .realm = "example.org", .algorithm = sha256});
+    REQUIRE(by_name.found);
+    CHECK(by_name.found->key.size == 32);
+    CHECK(by_name.found->key.value == keys.sha256.value);
+
+    const auto hash = *turn::stun::hash_username("ann", "example.org");
+    const auto by_hash = answer_to({.realm = "example.org", .userhash = hash, .algorithm = md5});
+    REQUIRE(by_hash.found);
+    CHECK(by_hash.found->username == "ann");
+    CHECK(by_hash.found->key.size == 16);
+    CHECK(by_hash.found->key.value == keys.md5.value);
+    CHECK(answer_to({.realm = "b.example", .userhash = hash}).why == reason::unknown_user);
+    CHECK(answer_to({.realm = "example.org", .userhash = std::array<std::byte, 32>{}}).why == reason::unknown_user);
+}
 
 TEST_CASE("user look-ups: a user's answer is his key, anybody else's what was known without the database") {
     const room place;
@@ -108,7 +139,7 @@ TEST_CASE(
     const auto keys_of_ann = [&] {
         auto answer = std::make_shared<std::promise<turn::credential_answer>>();
         auto coming = answer->get_future();
-        source_of(directory, database)("ann", "example.org",
+        source_of(directory, database)({"ann", "example.org"},
                                        [answer](turn::credential_answer a) { answer->set_value(std::move(a)); });
         REQUIRE(coming.wait_for(patience) == std::future_status::ready);
         const auto found = coming.get().found;
@@ -189,7 +220,7 @@ TEST_CASE("user look-ups: what waits while too many wait already is turned away 
     how.queue = 2;
     user_lookups database(how, {});
     std::promise<void> entered, go_on;
-    database.ask("ann", "example.org", reason::unknown_user, [&](const turn::credential_answer&) {
+    database.ask({"ann", "example.org"}, reason::unknown_user, [&](const turn::credential_answer&) {
         entered.set_value();
         go_on.get_future().wait(); // the database takes its time
     });
@@ -198,8 +229,8 @@ TEST_CASE("user look-ups: what waits while too many wait already is turned away 
     const auto keep = [](std::promise<bool>& in) {
         return [&in](const turn::credential_answer& a) { in.set_value(a.found.has_value()); };
     };
-    database.ask("ann", "example.org", reason::unknown_user, keep(first));
-    database.ask("bob", "example.org", reason::unknown_user, keep(second));
+    database.ask({"ann", "example.org"}, reason::unknown_user, keep(first));
+    database.ask({"bob", "example.org"}, reason::unknown_user, keep(second));
     CHECK(ask(database, "ann").why == reason::credential_source_failed);
     CHECK(database.so_far().turned_away == 1);
     go_on.set_value();

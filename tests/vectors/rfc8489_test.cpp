@@ -64,6 +64,19 @@ TEST_CASE("RFC 8489 B.1: the sample request with USERHASH and MESSAGE-INTEGRITY-
     CHECK(m->check_integrity(*md5_key).error() == errc::integrity_mismatch);
 }
 
+TEST_CASE("RFC 8489 B.1: the userhash of the sample request") {
+    const auto sample = corrected();
+    const auto hash = hash_username("\u30de\u30c8\u30ea\u30c3\u30af\u30b9", "example.org");
+    REQUIRE(hash);
+    CHECK(*message_view::parse(sample)->get<userhash>() == *hash);
+    CHECK_FALSE(hash_username("", "example.org"));
+    CHECK_FALSE(hash_username("ann\a", "example.org"));
+}
+
+TEST_CASE("RFC 8489 B.1: the nonce of the sample request asks for what the request does") {
+    CHECK(features_of("obMatJos2AAACf//499k954d6OL34oL9FSTvy64sA") == security_features{.username_anonymity = true});
+}
+
 TEST_CASE("RFC 8489 B.1: the writer makes the same bytes") {
     const auto sample = corrected();
     const auto m = message_view::parse(sample);

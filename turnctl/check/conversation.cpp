@@ -121,6 +121,9 @@ void conversation::note(const client::event& e) {
             } else if constexpr (std::is_same_v<type, client::failed>) {
                 round_trip_ = read_clock() - last_sent_;
                 news_.emplace_back(failure(what));
+            } else if constexpr (std::is_same_v<type, client::redirected>) { // another server's virtues prove nothing
+                news_.emplace_back(
+                    trouble{.what = kind::answered, .code = 300, .words = "Try Alternate: " + what.server.to_string()});
             } else if constexpr (std::is_constructible_v<news, const type&>) { // what we ask for, and nothing else
                 round_trip_ = read_clock() - last_sent_;
                 news_.emplace_back(what);

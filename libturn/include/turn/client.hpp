@@ -100,8 +100,14 @@ public:
         std::string_view phrase; ///< borrows the packet
         stun::transaction_id id{};
     };
+    /// Not an end: the server has named another one for this Allocate (RFC 8489, 10), and it is asked instead.
+    struct redirected {
+        transport_address server;
+        std::string_view domain; ///< what to look for in its certificate; empty: as before. Borrows the packet
+        stun::transaction_id id{};
+    };
     using event = std::variant<mapped, allocated, refreshed, permitted, channel_bound, connected, connection_attempted,
-                               connection_bound, peer_data, peer_unreachable, failed>;
+                               connection_bound, peer_data, peer_unreachable, failed, redirected>;
 
     static constexpr std::size_t max_transactions = 16;      ///< in flight
     static constexpr std::size_t max_peers_per_request = 40; ///< in one permit()
@@ -112,10 +118,11 @@ public:
     client& operator=(client&&) noexcept;
 
     /// Each starts one transaction and writes its request into the outbox; the event with its outcome comes from
-    /// handle() or tick(). 401 and 438 are answered within the transaction as RFC 8489, 9.2.5 says; a 401 to a signed
-    /// request and a 431 end it. A request that finds the outbox full leaves with the next tick().
-    /// Returns the transaction id of the first request sent, which the event names again; all zero when nothing was
-    /// started because as much as the client can keep is in flight, permitted or bound already.
+    /// handle() or tick(). 401 and 438 are answered within the transaction as RFC 8489, 9.2.5 says, with SHA-256 and
+    /// without the user's name where the server can; a 401 to a signed request and a 431 end it. A request that finds
+    /// the outbox full leaves with the next tick(). Returns the transaction id of the first request sent, which
+    /// the event names again; all zero when nothing was started because as much as the client can keep is in flight,
+    /// permitted or bound already.
     stun::transaction_id bind(time_point now, outbox&); ///< Binding
     stun::transaction_id allocate(const allocate_wishes&, time_point now, outbox&);
     stun::transaction_id refresh(std::chrono::seconds lifetime, std::optional<address_family>, time_point now, outbox&);
@@ -144,6 +151,12 @@ public:
     std::optional<event> tick(time_point now, outbox&);
     /// time_point::max() when nothing waits.
     [[nodiscard]] time_point next_deadline() const noexcept;
+
+    /// After `redirected` over TCP, TLS or DTLS: a connection to server() is there, and `via` names it. What waits for
+    /// it is sent. Without this call nothing is, and nothing times out either.
+    void reconnected(socket_id via, time_point now, outbox&);
+    /// Where requests go: client_options::server, or the server that it named instead.
+    [[nodiscard]] const transport_address& server() const noexcept;
 
     /// Whether an allocation is alive as far as we know.
     [[nodiscard]] bool has_allocation() const noexcept;

@@ -1,14 +1,17 @@
 #pragma once
 /// What crosses the border between the core and the outside: packets in, datagrams and orders out.
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <variant>
 #include <vector>
 
+#include "turn/stun/password_algorithm.hpp"
 #include "turn/transport_address.hpp"
 
 namespace turn {
@@ -151,12 +154,20 @@ enum class ticket_id : std::uint64_t {};
 struct close_socket {
     socket_id id{};
 };
-/// "Which key has this user?" Answer with relay::credential_found(ticket, …), now or later.
-/// The views live until the outbox is cleared: copy what outlasts that.
+/// "Which key has this user?" The views are borrowed: copy what has to live longer.
+struct credential_question {
+    std::string_view username{}; ///< as the client gives it; empty: it gives the hash instead
+    std::string_view realm{};
+    /// SHA-256 over username ":" realm, when the client hides its name; only where relay_options::username_anonymity is
+    /// set is anybody asked to. The answer then says who that is. RFC 8489, 14.4.
+    std::optional<std::array<std::byte, 32>> userhash{};
+    /// Of this kind the key has to be: a client that can does not use MD5.
+    stun::password_algorithm_number algorithm = stun::password_algorithm_number::md5;
+};
+/// Answer with relay::credential_found(ticket, …), now or later. The question lives until the outbox is cleared.
 struct credential_wanted {
     ticket_id ticket{};
-    std::string_view username{};
-    std::string_view realm{};
+    credential_question question{};
 };
 /// A connection has an allocation now, or has none any more: those without are bounded and time out.
 struct connection_claimed {

@@ -23,6 +23,7 @@ enum class reason : std::uint8_t {
     wrong_credentials,        ///< 441: not the user who made the allocation
     credential_source_failed, ///< 500: the user database did not answer properly
     credential_timeout,       ///< nobody answered the look-up in time
+    algorithms_altered,       ///< 400: PASSWORD-ALGORITHMS is not what was sent with the nonce: a bid-down, 9.2.1
     lookups_full,             ///< too many look-ups pending
 
     // Requests
@@ -44,6 +45,7 @@ enum class reason : std::uint8_t {
     channel_limit,         ///< 508: channels-per-allocation
     out_of_memory,         ///< 508
     draining,              ///< 508: the server takes no new allocations
+    redirected,            ///< 300: another server is to be asked
 
     // Connections with peers (RFC 6062)
     connection_exists,  ///< 446: the allocation has a connection with this peer, or is making one

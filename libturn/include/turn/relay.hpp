@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -23,6 +24,26 @@
 
 namespace turn {
 
+/// Who asks for an allocation. Views live until the call returns.
+struct redirect_question {
+    transport_address client{};
+    transport_address server{}; ///< the listener the client speaks to
+    transport protocol = transport::udp;
+    std::string_view username{}; ///< has proven to be this user
+    std::string_view realm{};
+};
+/// Another server, which is to be asked instead. RFC 8489, 10.
+struct alternate_server {
+    transport_address address{}; ///< of the family that the client speaks
+    /// The same server under the other family.
+    std::optional<transport_address> other_family{};
+    /// A name in its certificate, when that is not ours: clients over TLS and DTLS are told, if they know RFC 8489.
+    std::string domain{};
+};
+/// Whom an Allocate is sent to (300 Try Alternate); nothing: it is served here. Called on shard threads, several at
+/// once: do not block. An exception that leaves it, and an address of another family, count as nothing.
+using redirect_policy = std::function<std::optional<alternate_server>(const redirect_question&)>;
+
 struct relay_options {
     std::string software = "libturn";              ///< SOFTWARE; empty: none. No version in it (RFC 8489, 14.14)
     std::chrono::seconds default_lifetime{600};    ///< RFC 8656, 3.2
@@ -32,9 +53,13 @@ struct relay_options {
     std::chrono::seconds nonce_lifetime{3600};     ///< RFC 8656, 5: at least once every hour
     std::chrono::seconds credential_timeout{10};   ///< how long a look-up may take
     std::uint16_t integrity_failure_code = 401;    ///< or 431, also for unknown users
-    bool relaying = true;                          ///< false: Binding only
-    bool anonymous = false;                        ///< true: no credentials asked for (RFC 8656, 7.2 item 1)
-    std::size_t max_allocations = 100'000;         ///< in this relay
+    /// Clients may have SHA-256 instead of MD5: the credential source must have both keys. RFC 8489, 9.2.4.
+    bool password_algorithms = true;
+    /// Clients are asked to send USERHASH: the credential source must find users by it. RFC 8489, 9.2.4.
+    bool username_anonymity = false;
+    bool relaying = true;                  ///< false: Binding only
+    bool anonymous = false;                ///< true: no credentials asked for (RFC 8656, 7.2 item 1)
+    std::size_t max_allocations = 100'000; ///< in this relay
     std::size_t permissions_per_allocation = 64;
     std::size_t channels_per_allocation = 64;
     bool tcp_relay = false;                      ///< true: TCP allocations (RFC 6062), too
@@ -46,6 +71,7 @@ struct relay_options {
     std::size_t unauthenticated_bytes_per_second = 1'048'576; ///< answers to one unproven /24 or /56; 0: no limit
     std::vector<address_prefix> unauthenticated_exempt{};
     peer_policy peers{};
+    redirect_policy redirect{}; ///< empty: nobody is sent away
 };
 
 /// One listener of this relay.
@@ -97,6 +123,8 @@ struct credential {
     /// Other keys this user may sign with (a shared secret being rolled over). Tried in order after `key`; the first
     /// that verifies becomes the allocation's.
     std::vector<stun::credential_key> alternatives{};
+    /// Whose it is; only to a question by userhash.
+    std::string username{};
 };
 
 /// The answer to a look-up: a credential, or why there is none.
@@ -180,10 +208,10 @@ public:
     /// time_point::max() when nothing waits.
     [[nodiscard]] time_point next_deadline() const noexcept;
 
-    /// Takes over what may change while a relay runs: nonce_lifetime, integrity_failure_code, max_allocations, the two
-    /// limits per allocation, connections_per_allocation, bandwidth_per_allocation, unauthenticated_bytes_per_second
-    /// and _exempt, peers. Whatever is above a lower limit stays until it ends. May throw std::bad_alloc, then nothing
-    /// has changed.
+    /// Takes over what may change while a relay runs: nonce_lifetime, integrity_failure_code, password_algorithms,
+    /// username_anonymity, max_allocations, the two limits per allocation, connections_per_allocation,
+    /// bandwidth_per_allocation, unauthenticated_bytes_per_second and _exempt, peers. Whatever is above a lower limit
+    /// stays until it ends. May throw std::bad_alloc, then nothing has changed.
     void reconfigure(const relay_options&);
     /// After that: of the next `places` places from `at` on, removes permissions and channels of peers that the policy
     /// refuses now, so that their data is dropped as if the client had never named them, and closes connections with

@@ -51,7 +51,7 @@ struct relay_address {
 using credential_reply = std::function<void(credential_answer)>;
 /// Called on shard threads, several at once: do not block. An exception that leaves it counts as the answer
 /// credential_source_failed. An empty function means: no user exists.
-using credential_source = std::function<void(std::string_view username, std::string_view realm, credential_reply)>;
+using credential_source = std::function<void(const credential_question&, credential_reply)>;
 
 struct server_options {
     std::string realm{}; ///< for listeners without their own; required when relaying with credentials

@@ -27,6 +27,8 @@ std::string_view name(reason r) noexcept {
         return "credential-source-failed";
     case reason::credential_timeout:
         return "credential-timeout";
+    case reason::algorithms_altered:
+        return "algorithms-altered";
     case reason::lookups_full:
         return "lookups-full";
     case reason::missing_attribute:
@@ -77,6 +79,8 @@ std::string_view name(reason r) noexcept {
         return "connection-limit";
     case reason::connection_unbound:
         return "connection-unbound";
+    case reason::redirected:
+        return "redirected";
     case reason::malformed:
         return "malformed";
     case reason::fingerprint_mismatch:

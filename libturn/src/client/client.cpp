@@ -102,6 +102,10 @@ time_point client::next_deadline() const noexcept {
     return next;
 }
 
+const transport_address& client::server() const noexcept {
+    return state_->options.server;
+}
+
 bool client::has_allocation() const noexcept {
     return state_->allocated();
 }

@@ -12,6 +12,9 @@
 
 namespace turn {
 
+/// How long and how often a request is sent.
+retransmission::timing timing_of(const client_options&) noexcept;
+
 struct client::state {
     /// One question and its answer, with the retries that a challenge asks for: to the application they are one.
     struct transaction {
@@ -35,9 +38,13 @@ struct client::state {
     std::optional<event> answered(const stun::message_view&, time_point now, outbox&);
     std::optional<event> challenged(std::size_t index, std::uint16_t code, const stun::message_view&, time_point now,
                                     outbox&);
-    bool learn(const stun::message_view& challenge, bool new_realm);
+    std::optional<std::string_view> learn(const stun::message_view& challenge, bool new_realm);
     std::optional<event> retransmit_or_give_up(time_point now, outbox&);
     transaction take(std::size_t index);
+
+    // client_redirects.cpp
+    std::optional<event> redirected(std::size_t index, const stun::message_view&, time_point now, outbox&);
+    [[nodiscard]] bool was_asked_lately(const transport_address&, time_point now) const noexcept;
 
     // client_outcomes.cpp
     std::optional<event> succeeded(const transaction&, const stun::message_view&, time_point now);
@@ -56,6 +63,12 @@ struct client::state {
 
     client_options options;
     std::optional<session> known{}; ///< learnt from the last challenge
+    /// Servers that sent us on, and when.
+    struct visit {
+        transport_address server;
+        time_point left;
+    };
+    std::vector<visit> visits{};
     std::vector<transaction> transactions{};
     peer_table peers{};
     /// When the relayed transport address of each family ends, IPv4 first; min(): there is none.

@@ -34,6 +34,18 @@ struct attribute_writer {
     void operator()(const connection_bind_request& r) const noexcept { to.add<stun::connection_id>(r.connection); }
 };
 
+/// Who was offered algorithms names the one it took, and signs with SHA-256 from then on.
+void sign(stun::message_builder& message, const session& with, const stun::transaction_id& id) noexcept {
+    if (with.algorithms.empty()) {
+        message.integrity(with.key);
+        return;
+    }
+    if (const auto offered = stun::password_algorithms::decode(with.algorithms, id))
+        message.add<stun::password_algorithms>(*offered);
+    message.add<stun::password_algorithm>({with.algorithm});
+    message.integrity_sha256(with.key);
+}
+
 } // namespace
 
 stun::method method_of(const request& r) noexcept {
@@ -51,10 +63,13 @@ result<bytes> write(const request& r, const stun::transaction_id& id, const clie
     std::visit(attribute_writer{message}, r);
     if (!options.software.empty()) message.add<stun::software>(options.software);
     if (with != nullptr) {
-        message.add<stun::username>(options.username);
+        if (with->userhash)
+            message.add<stun::userhash>(*with->userhash);
+        else
+            message.add<stun::username>(options.username);
         message.add<stun::realm>(with->realm);
         message.add<stun::nonce>(with->nonce);
-        message.integrity(with->key);
+        sign(message, *with, id);
     }
     if (options.fingerprint) message.fingerprint();
     return message.finish();

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "turn/client.hpp"
+#include "turn/stun/attributes.hpp"
 #include "turn/stun/credentials.hpp"
 #include "turn/stun/message.hpp"
 
@@ -48,9 +49,12 @@ struct session {
     std::string realm{};
     std::string nonce{};
     stun::credential_key key{};
+    stun::password_algorithm_number algorithm = stun::password_algorithm_number::md5; ///< that made the key
+    std::vector<std::byte> algorithms{};                  ///< PASSWORD-ALGORITHMS as it came; empty: it did not
+    std::optional<stun::userhash::value_type> userhash{}; ///< in place of the name, when the server asks for it
 };
 
-/// Writes the request; signed with `username` and the session unless `with` is null.
+/// Writes the request; signed as `username` by the session unless `with` is null. RFC 8489, 9.2.3.2 and 9.2.5.
 /// Errors: no_capacity, bad_attribute (a value its attribute cannot hold).
 result<bytes> write(const request&, const stun::transaction_id&, const client_options&, const session* with,
                     std::span<std::byte> out) noexcept;

@@ -77,6 +77,16 @@ bool loses_dont_fragment(const request& r, const wishes& w) noexcept {
     return to_ipv6 && r.tuple.client.is_ipv4() && !is_stream(r.tuple.via) && r.message.has<stun::dont_fragment>();
 }
 
+/// Whether clients of this family can be told of it, in an answer of a bounded size.
+bool is_usable(const alternate_server& other, address_family family) noexcept {
+    const auto is_name_character = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+    };
+    return other.address.family == family && (!other.other_family || other.other_family->family != family) &&
+           other.domain.size() <= stun::alternate_domain::max_bytes &&
+           std::all_of(other.domain.begin(), other.domain.end(), is_name_character);
+}
+
 /// The success response of an allocation, the first time and for each retransmission of the request.
 reply describe_success(const allocation& a, time_point now) {
     reply content;
@@ -165,6 +175,22 @@ std::chrono::seconds relay::state::granted_lifetime(std::optional<std::chrono::s
     return std::max(options_.default_lifetime, std::min(*wanted, options_.max_lifetime));
 }
 
+/// RFC 8489, 10 and 14.8: only who is authenticated may be sent away, and signed. An open relay cannot sign.
+outcome relay::state::redirect(const request& r, reply& content) const try {
+    if (!options_.redirect || r.key.size == 0) return success;
+    const listener_options& here = listeners_[r.listener];
+    auto other = options_.redirect({.client = r.tuple.client,
+                                    .server = here.local,
+                                    .protocol = here.protocol,
+                                    .username = r.username,
+                                    .realm = here.realm});
+    if (!other || !is_usable(*other, r.tuple.client.family)) return success;
+    content.alternate = std::move(other);
+    return {.code = 300, .why = reason::redirected};
+} catch (...) { // the application's mistake
+    return success;
+}
+
 outcome relay::state::allocate(request& r, reply& content, outbox& out) {
     if (r.slot != request::no_slot) {
         const allocation& existing = allocations_[r.slot];
@@ -179,6 +205,7 @@ outcome relay::state::allocate(request& r, reply& content, outbox& out) {
         content.unknown.types[content.unknown.count++] = stun::dont_fragment::type;
         return {.code = 420, .why = reason::unknown_attribute};
     }
+    if (const outcome o = redirect(r, content); o.code != 0) return o;
     if (draining_) return insufficient_capacity(reason::draining);
 
     const std::string_view realm = listeners_[r.listener].realm;
@@ -208,7 +235,9 @@ outcome relay::state::allocate(request& r, reply& content, outbox& out) {
     a.client = r.tuple;
     a.listener = r.listener;
     a.key = r.key;
+    a.algorithm = r.algorithm;
     a.username = r.username;
+    if (r.userhash) a.userhash = std::make_unique<const stun::userhash::value_type>(*r.userhash);
     a.account = account;
     a.created_by = r.message.id();
     a.created = r.now;

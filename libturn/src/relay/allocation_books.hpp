@@ -53,11 +53,12 @@ struct allocation_books {
     /// Requests on the allocation's 5-tuple that were answered with an error.
     reason_tally<reason::first_challenge, reason::unknown_user, reason::bad_password, reason::expired,
                  reason::wrong_realm, reason::stale_nonce, reason::foreign_nonce, reason::wrong_credentials,
-                 reason::credential_source_failed, reason::missing_attribute, reason::bad_attribute,
-                 reason::unknown_attribute, reason::allocation_mismatch, reason::wrong_family, reason::peer_denied,
-                 reason::outside_range, reason::channel_in_use, reason::permission_limit, reason::channel_limit,
-                 reason::unsupported_transport, reason::connection_exists, reason::connect_failed,
-                 reason::connect_timeout, reason::connection_limit, reason::no_descriptors, reason::out_of_memory>
+                 reason::credential_source_failed, reason::algorithms_altered, reason::missing_attribute,
+                 reason::bad_attribute, reason::unknown_attribute, reason::allocation_mismatch, reason::wrong_family,
+                 reason::peer_denied, reason::outside_range, reason::channel_in_use, reason::permission_limit,
+                 reason::channel_limit, reason::unsupported_transport, reason::connection_exists,
+                 reason::connect_failed, reason::connect_timeout, reason::connection_limit, reason::no_descriptors,
+                 reason::out_of_memory>
         refused{};
     reason_tally<reason::malformed, reason::fingerprint_mismatch, reason::unknown_method, reason::unexpected_class,
                  reason::truncated_data, reason::no_permission, reason::no_channel, reason::no_data,

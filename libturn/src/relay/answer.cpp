@@ -10,6 +10,8 @@ namespace {
 /// The reason phrases of RFC 8489, 14.8 and RFC 8656, 19; 431 is the name the field knows it by.
 std::string_view phrase(std::uint16_t code) noexcept {
     switch (code) {
+    case 300:
+        return "Try Alternate";
     case 400:
         return "Bad Request";
     case 401:
@@ -78,6 +80,16 @@ constexpr std::size_t attribute_size(std::size_t length) noexcept {
     return 4 + (length + 3) / 4 * 4;
 }
 
+/// RFC 8489, 10. The domain is for whoever meets the other server's certificate and is sure to understand it.
+void add_alternate(stun::message_builder& b, const alternate_server& other, const request& r,
+                   transport protocol) noexcept {
+    b.add<stun::alternate_server>(other.address);
+    if (other.other_family) b.add<stun::alternate_server>(*other.other_family);
+    const bool has_certificate = protocol != transport::udp && protocol != transport::tcp;
+    if (has_certificate && r.message.has_integrity_sha256() && !other.domain.empty())
+        b.add<stun::alternate_domain>(other.domain);
+}
+
 /// Attributes a successful answer has, in the order of RFC 8656, 7.2.
 void add_content(stun::message_builder& b, const reply& content) noexcept {
     for (std::size_t i = 0; i < content.relayed_count; ++i) b.add<stun::xor_relayed_address>(content.relayed[i]);
@@ -99,6 +111,9 @@ outcome bad_request(errc error) noexcept {
 outcome insufficient_capacity(reason why) noexcept {
     return {.code = 508, .why = why};
 }
+stun::password_algorithms::value_type offered_algorithms() noexcept {
+    return {.list = {{{stun::password_algorithm_number::sha256}, {stun::password_algorithm_number::md5}}}, .count = 2};
+}
 
 void relay::state::answer(const request& r, const outcome& o, const reply& content, outbox& out) {
     const bool challenge = is_challenge(o.code);
@@ -111,7 +126,8 @@ void relay::state::answer(const request& r, const outcome& o, const reply& conte
     const std::size_t allowed = 3 * (r.message.raw().size() + headers);
     const auto fits = [&](std::size_t size) { return r.proven || headers + size + trailer <= allowed; };
     const std::size_t challenge_size = stun::header_size + attribute_size(4) + attribute_size(realm.size()) +
-                                       attribute_size(stun::nonce_issuer::text_size);
+                                       attribute_size(stun::nonce_issuer::text_size) +
+                                       (options_.password_algorithms ? attribute_size(8) : 0);
     const bool wordless = challenge && !fits(challenge_size + phrase(o.code).size() + 3);
 
     const std::span<std::byte> room = out.scratch(outbox::largest_answer);
@@ -123,15 +139,18 @@ void relay::state::answer(const request& r, const outcome& o, const reply& conte
     } else {
         b.add<stun::error_code>({o.code, wordless ? std::string_view() : phrase(o.code)});
         if (o.code == 420) b.add<stun::unknown_attributes>(content.unknown);
+        if (content.alternate) add_alternate(b, *content.alternate, r, listeners_[r.listener].protocol);
     }
     if (challenge) {
         const auto nonce = nonces_.issue(r.tuple.client, r.now, crypto::random64());
         b.add<stun::realm>(realm);
         b.add<stun::nonce>(std::string_view(nonce.data(), nonce.size()));
+        if (options_.password_algorithms) b.add<stun::password_algorithms>(offered_algorithms());
     }
     if (!options_.software.empty() && fits(b.size() + attribute_size(options_.software.size())))
         b.add<stun::software>(options_.software);
-    if (sign) b.integrity(r.key);
+    if (sign && r.names_algorithm) b.integrity_sha256(r.key);
+    if (sign && !r.names_algorithm) b.integrity(r.key);
     if (r.message.has_fingerprint()) b.fingerprint();
 
     const auto message = b.finish();

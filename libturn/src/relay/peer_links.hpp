@@ -9,6 +9,7 @@
 #include "base/crypto.hpp"
 #include "base/index_table.hpp"
 #include "turn/packet.hpp"
+#include "turn/stun/credentials.hpp"
 
 namespace turn {
 
@@ -23,7 +24,10 @@ struct peer_link {
     std::uint32_t owner = 0; ///< slot of the allocation
     connection_id id{};
     transport_address peer{};
-    std::vector<std::byte> request{}; ///< connecting: the Connect, for its answer
+    // Connecting: the Connect and what its answer is signed with.
+    std::vector<std::byte> request{};
+    stun::credential_key key{};
+    bool names_algorithm = false;
 };
 
 /// By peer_connection and by CONNECTION-ID. As large as the ids it is given, which count the connections there are.

@@ -22,6 +22,10 @@ kind kind_of(bytes segment) noexcept {
     return leading_bits == 0 ? kind::stun : leading_bits == 1 ? kind::channel_data : kind::neither;
 }
 
+stun::security_features features_of(const relay_options& o) noexcept {
+    return {.password_algorithms = o.password_algorithms, .username_anonymity = o.username_anonymity};
+}
+
 stun::credential_key random_key() noexcept {
     stun::credential_key key;
     key.size = 16;
@@ -33,7 +37,7 @@ stun::credential_key random_key() noexcept {
 
 relay::state::state(relay_options options, relay_services services, const stun::nonce_secret& secret)
     : options_(std::move(options)), services_(services),
-      nonces_(secret, options_.nonce_lifetime), hash_{{crypto::random64()}},
+      nonces_(secret, options_.nonce_lifetime, features_of(options_)), hash_{{crypto::random64()}},
       lookups_(options_.max_lookups, {crypto::random64()}),
       budget_(options_.unauthenticated_bytes_per_second, options_.unauthenticated_exempt, {crypto::random64()}),
       bandwidth_(options_.bandwidth_per_allocation), dummy_key_(random_key()),
@@ -314,7 +318,7 @@ void relay::credential_found(ticket_id ticket, const credential_answer& found, t
               .now = now,
               .slot = s.find(parked.key.tuple),
               .proven = true};
-    s.verify(r, found, out);
+    s.looked_up(r, found, out);
 }
 
 void relay::tick(time_point now, outbox& out) noexcept {
@@ -332,12 +336,15 @@ void relay::reconfigure(const relay_options& wanted) {
     relay_options& o = state_->options_;
     o.nonce_lifetime = wanted.nonce_lifetime;
     o.integrity_failure_code = wanted.integrity_failure_code;
+    o.password_algorithms = wanted.password_algorithms;
+    o.username_anonymity = wanted.username_anonymity;
     o.max_allocations = wanted.max_allocations;
     o.permissions_per_allocation = wanted.permissions_per_allocation;
     o.channels_per_allocation = wanted.channels_per_allocation;
     o.connections_per_allocation = wanted.connections_per_allocation;
     o.peers = std::move(peers);
     state_->nonces_.set_lifetime(wanted.nonce_lifetime);
+    state_->nonces_.set_features(features_of(wanted));
     state_->bandwidth_ = bandwidth_limit(wanted.bandwidth_per_allocation);
     state_->budget_ = std::move(budget);
 }

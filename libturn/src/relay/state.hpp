@@ -42,6 +42,8 @@ outcome bad_request(reason why) noexcept;           ///< 400
 outcome insufficient_capacity(reason why) noexcept; ///< 508
 /// 400 for the attribute that get<>() did not yield.
 outcome bad_request(errc error) noexcept;
+/// What a user's key may be made with, best first: the PASSWORD-ALGORITHMS of all challenges.
+stun::password_algorithms::value_type offered_algorithms() noexcept;
 
 /// What an answer carries beside what every answer carries.
 struct reply {
@@ -54,6 +56,7 @@ struct reply {
     stun::unknown_attributes::value_type unknown{};
     std::optional<connection_id> connection{};
     bool later = false; ///< not now: a Connect is answered when the peer has answered
+    std::optional<alternate_server> alternate{};
 };
 
 /// One request on its way through authentication to its handler. Borrows the message.
@@ -65,7 +68,10 @@ struct request {
     slot_map<allocation>::index slot = no_slot; ///< of the 5-tuple's allocation
     /// The source has shown that it hears us: it owns the allocation, or its nonce is one we sent there.
     bool proven = false;
-    std::string_view username{};
+    std::string_view username{}; ///< empty: as long as a userhash has not been looked up
+    std::optional<stun::userhash::value_type> userhash{};
+    stun::password_algorithm_number algorithm = stun::password_algorithm_number::md5;
+    bool names_algorithm = false;     ///< then the answer is signed with SHA-256, whatever made the key
     stun::credential_key key{};       ///< size 0: the answer is not signed
     const credential* user = nullptr; ///< null: anonymous, or known by the allocation's key
 
@@ -143,7 +149,9 @@ struct relay::state {
 
     // authenticate.cpp
     void authenticate(request&, outbox&);
-    /// The look-up has ended; `expired_nonce` was found out before it.
+    /// Whether the allocation's key is the one that the request has to be signed with.
+    [[nodiscard]] static bool has_key_for(const request&, const allocation&) noexcept;
+    void looked_up(request&, const credential_answer&, outbox&);
     void verify(request&, const credential_answer&, outbox&);
     void authenticated(request&, outbox&);
     void park(request&, outbox&);
@@ -156,6 +164,8 @@ struct relay::state {
     /// 420 when the request has comprehension-required attributes that we do not know. RFC 8489, 6.3.1.
     [[nodiscard]] outcome require_known(const request&, reply&) const noexcept;
     outcome allocate(request&, reply&, outbox&);
+    /// 300 when the policy knows of another server for it, else success.
+    [[nodiscard]] outcome redirect(const request&, reply&) const;
     outcome refresh(request&, reply&, outbox&);
     outcome create_permission(request&);
     outcome channel_bind(request&);

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -77,7 +78,9 @@ struct alignas(64) allocation {
     // For authentication and for rebuilding the success response of a retransmitted Allocate.
     std::uint32_t listener = 0; ///< index; its realm is the allocation's
     stun::credential_key key{};
+    stun::password_algorithm_number algorithm{}; ///< that made the key
     std::string username{};
+    std::unique_ptr<const std::array<std::byte, 32>> userhash{}; ///< null: the client told its name
     std::string account{};
     stun::transaction_id created_by{};
     time_point created{};

@@ -40,7 +40,10 @@ outcome relay::state::connect(request& r, reply& content, outbox& out) {
     if (!begun) return {.code = 447, .why = reason::connect_failed, .peer = *peer};
     try {
         std::vector<std::byte> kept(r.message.raw().begin(), r.message.raw().end());
-        keep_link(*begun, r.slot, *peer, r.now).request = std::move(kept);
+        peer_link& link = keep_link(*begun, r.slot, *peer, r.now);
+        link.request = std::move(kept);
+        link.key = r.key;
+        link.names_algorithm = r.names_algorithm;
     } catch (const std::bad_alloc&) {
         out.ask(close_peer_connection{*begun});
         throw;
@@ -119,7 +122,8 @@ void relay::state::peer_unreachable(peer_connection c, reason why, time_point no
 void relay::state::refuse_connect(peer_connection c, const outcome& o, time_point now, outbox& out) {
     peer_link& link = *links_.find(c);
     const auto message = std::exchange(link.request, {});
-    const peer_link refused{.owner = link.owner, .peer = link.peer};
+    const peer_link refused{
+        .owner = link.owner, .peer = link.peer, .key = link.key, .names_algorithm = link.names_algorithm};
     books_.pending.subtract(1);
     forget_link(c);
     answer_connect(refused, message, o, now, out);
@@ -137,7 +141,8 @@ void relay::state::answer_connect(const peer_link& link, std::span<const std::by
                     .slot = link.owner,
                     .proven = true,
                     .username = a.username,
-                    .key = a.key};
+                    .names_algorithm = link.names_algorithm,
+                    .key = link.key};
     reply content;
     if (o.code == 0) content.connection = link.id;
     answer(r, o, content, out);

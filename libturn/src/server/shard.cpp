@@ -412,7 +412,7 @@ void shard::look_up(const credential_wanted& wanted) {
     };
     if (!shared_.credentials) return reply(reason::unknown_user);
     try {
-        shared_.credentials(wanted.username, wanted.realm, reply);
+        shared_.credentials(wanted.question, reply);
     } catch (...) { // an application's mistake costs its user an answer, not everybody the server
         reply(reason::credential_source_failed);
     }

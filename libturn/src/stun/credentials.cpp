@@ -43,4 +43,23 @@ result<credential_key> long_term_key_sha256(std::string_view username, std::stri
     return key_of(crypto::sha256(std::as_bytes(std::span(*text))));
 }
 
+result<credential_key> long_term_key(password_algorithm_number algorithm, std::string_view username,
+                                     std::string_view realm, std::string_view password) {
+    switch (algorithm) {
+    case password_algorithm_number::md5:
+        return long_term_key(username, realm, password);
+    case password_algorithm_number::sha256:
+        return long_term_key_sha256(username, realm, password);
+    }
+    return errc::invalid_text;
+}
+
+result<std::array<std::byte, 32>> hash_username(std::string_view username, std::string_view realm) {
+    const auto name = opaque_string(username);
+    const auto prepared_realm = opaque_string(realm);
+    if (!name || !prepared_realm) return errc::invalid_text;
+    const std::string text = *name + ':' + *prepared_realm;
+    return crypto::sha256(std::as_bytes(std::span(text)));
+}
+
 } // namespace turn::stun

@@ -40,6 +40,27 @@ TEST_CASE("RFC 6062 5.2: a Connect is answered with a CONNECTION-ID once the pee
     s.w.end_all();
 }
 
+TEST_CASE("RFC 8489 9.2.4: a Connect is answered with the key and the algorithm that it came with") {
+    using enum stun::password_algorithm_number;
+    for (const bool accepts : {true, false}) {
+        story s; // an allocation by MD5
+        s.ann.algorithm = sha256;
+        message m = s.ann.authenticated(stun::method::connect).with<stun::xor_peer_address>(bob);
+        const auto asked = m.id();
+        CHECK_FALSE(s.ann.ask(std::move(m)));
+        if (accepts)
+            s.w.peer_accepts(s.w.connection_with(bob));
+        else
+            s.w.pass(31s);
+        const answer a = s.ann.answer_to(asked);
+        CHECK(a.code() == (accepts ? success : 447));
+        CHECK(a.has<stun::message_integrity_sha256>());
+        CHECK_FALSE(a.has<stun::message_integrity>());
+        CHECK(a.signed_with(s.ann.key()));
+        s.w.end_all();
+    }
+}
+
 TEST_CASE("RFC 6062 5.2: the connection comes from the relayed transport address") {
     story s;
     REQUIRE(s.ann.connect_to(bob));

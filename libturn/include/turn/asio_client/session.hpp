@@ -329,6 +329,7 @@ private:
         if (found == requests_.end()) return; // its own refreshes: what they end, send_out() sees
         const auto waiting = std::move(found->done);
         requests_.erase(found);
+        if (std::holds_alternative<client::redirected>(event)) return waiting->fail(refused_with(300));
         const auto* failed = std::get_if<client::failed>(&event);
         if (!failed) return waiting->happened(event);
         waiting->fail(failed->code != 0 ? refused_with(failed->code) : make_error_code(client_error::no_answer));

@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "turn/stun/message.hpp"
+#include "turn/stun/password_algorithm.hpp"
 
 namespace turn::stun {
 
@@ -110,9 +111,6 @@ struct unknown_attributes {
     static result<value_type> decode(bytes value, const transaction_id&) noexcept;
     static result<std::size_t> encode(const value_type&, const transaction_id&, std::span<std::byte> out) noexcept;
 };
-
-/// RFC 8489, 18.5.
-enum class password_algorithm_number : std::uint16_t { md5 = 1, sha256 = 2 };
 
 /// RFC 8489, 14.12.
 struct password_algorithm {
