@@ -119,8 +119,15 @@ def publish(output, place):
     print(f"docs/bench has the run of {report['machine']['when']}: {', '.join(sorted(names))}")
 
 
-def reduce(workloads, descriptors, report):
-    """To what the machine allows; what is reduced meets no target."""
+def reduce(workloads, descriptors, quick, report):
+    """To what the machine allows, and who asks has time for; what is reduced meets no target."""
+    if quick:
+        shortened = [each.shortened() for each in workloads]
+        for wanted, possible in zip(workloads, shortened):
+            if wanted is not possible:
+                report["reduced"][wanted.name] = " ".join(possible.load)
+                report["left_out"].append(f"{wanted.name}: {' '.join(possible.load)} instead of all of it (--quick)")
+        workloads = shortened
     fitting = [each.within(descriptors) for each in workloads]
     for wanted, possible in zip(workloads, fitting):
         if wanted is not possible:
@@ -147,7 +154,7 @@ def main(arguments):
               "options": {"rounds": o.rounds, "window": o.window, "warm_up": o.warm_up, "threads": o.threads},
               "verdicts": [], "summary": {}, "doubts": [], "failures": [], "left_out": left_out, "reduced": {},
               "interrupted": "", "runs": {}}
-    workloads = reduce(workloads, running.raise_descriptor_limit(), report)
+    workloads = reduce(workloads, running.raise_descriptor_limit(), o.quick, report)
     for each in report["left_out"]:
         print(f"left out: {each}", file=sys.stderr)
     running.end_on_signals()

@@ -50,7 +50,8 @@ class Turnd(Server):
 
     def command(self, run):
         command = [self.program, "--config", configuration("turnd.toml"), "--listen", f"{ADDRESS}:{run.port}",
-                   "--threads", str(self.threads), "--counters-file", run.file("counters.json")]
+                   "--threads", str(self.threads), "--counters-file", run.file("counters.json"),
+                   *(("--tcp-relay",) if run.workload.tcp_relay else ())]
         if run.workload.client == "tls":
             command += ["--tls-listen", f"{ADDRESS}:{run.tls_port}", "--cert", run.file("cert.pem"),
                         "--key", run.file("key.pem")]
@@ -93,6 +94,7 @@ class Coturn(Server):
         # It reads one file only.
         with open(run.file("coturn.conf"), "w", encoding="utf-8") as all_of_it:
             many = ["coturn-memory.conf"] if run.workload.allocations else []
+            many += [] if run.workload.tcp_relay else ["coturn-udp-relay.conf"]
             for part in "coturn.conf", f"coturn-{run.workload.listened_for()}.conf", *many:
                 with open(configuration(part), encoding="utf-8") as file:
                     all_of_it.write(file.read())
@@ -109,7 +111,7 @@ class Pion(Server):
     GOPATH = "/usr/share/gocode"  # where Debian puts libraries
 
     def does(self, workload):
-        return not workload.limit  # it has none
+        return not workload.limit and not workload.tcp_relay  # it has neither
 
     @classmethod
     def why_not(cls):
@@ -152,13 +154,17 @@ class Floor(Server):
         return "turn-floor"
 
     def command(self, run):
+        if run.workload.tcp_relay:
+            return [os.path.join(os.path.dirname(self.program), "turn-splice-floor"), f"{ADDRESS}:{run.port}"]
         return [self.program, f"{ADDRESS}:{run.port}", str(self.threads)]
 
     def does(self, workload):
         return workload.floor
 
     def wait_until_ready(self, process, run):
-        """Its sockets are all bound before its first packet, and clients repeat their lessons."""
+        """Sockets for datagrams are all bound before the first of them, and clients repeat their lessons."""
+        if run.workload.tcp_relay:
+            wait_for_listener(process, run.port)
 
 
 def counters_sum(tree, name):

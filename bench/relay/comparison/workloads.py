@@ -7,6 +7,7 @@ TRAFFIC = ("cpu", "p50", "p99", "p99.9", "units_per_s", "loss")  # keys of repor
 OTHER_DESCRIPTORS = 1000
 MEMORY = ("bytes", "allocations", "resident")
 FLOOD = TRAFFIC + ("jain", "relayed_of_flood")
+BULK = ("cpu", "units_per_s")
 CHURN = ("growth", "before", "after", "units_per_s")
 
 
@@ -23,6 +24,7 @@ class Workload:
     flows: int = 0
     client: str = "udp"  # how clients reach the server
     tcp_too: bool = False  # some of them
+    tcp_relay: bool = False  # relays over TCP, which is a client's business over TCP only
     allocations: int = 0
     limit: int = 0  # bits per second of an allocation that the server lets through; not all servers have one
     figures: tuple = TRAFFIC
@@ -35,14 +37,19 @@ class Workload:
 
     def listened_for(self):
         """The last of udp, tcp and tls that the server needs."""
-        return "tcp" if self.tcp_too else self.client
+        return "tcp" if self.tcp_too or self.tcp_relay else self.client
 
     def within(self, descriptors):
         """Itself, or with as many allocations as fit: each takes a descriptor of the server, and one of turn-load."""
         most = max(descriptors - OTHER_DESCRIPTORS, 1)
         return self if self.allocations <= most else dataclasses.replace(self, allocations=most)
 
+    def shortened(self):
+        """Itself, or what `--quick` makes of one that no window ends."""
+        return dataclasses.replace(self, load=(*self.load, "--bytes", str(QUICK_BYTES))) if self.tcp_relay else self
 
+
+QUICK_BYTES = 50_000_000  # each way
 CONSTANT_RATE = 40000  # packets/s of all flows together, in the workloads that differ in their number
 
 WORKLOADS = [
@@ -68,6 +75,8 @@ WORKLOADS = [
     *(Workload(f"memory, {count} allocations", ("memory",), unit="allocation", floor=False,
                group=JUDGED if count == 5000 else FULL, allocations=count, figures=MEMORY, most_rounds=2, seconds=600)
       for count in (1000, 5000, 20000, 50000)),
+    Workload("TCP relay", ("tcp-relay",), unit="million bytes relayed", group=FULL, tcp_relay=True, figures=BULK,
+             seconds=300),
     *(Workload(f"churn, {count} cycles", ("churn", "--cycles", str(count)), unit="cycle", floor=False, group=group,
                figures=CHURN, most_rounds=rounds, seconds=seconds)
       for count, group, rounds, seconds in ((20_000, JUDGED, 2, 180), (1_000_000, FULL, 1, 3600))),
@@ -106,6 +115,8 @@ TARGETS = [
     Target("video", "cpu", 1.15, "floor"),
     Target("video, GSO/GRO ends", "cpu", 1.30, "floor"),
     Target("one flow, GSO/GRO ends", "cpu", 1.30, "floor"),
+    Target("TCP relay", "cpu", 0.10, "coturn"),
+    Target("TCP relay", "cpu", 1.30, "floor"),
     Target("memory, 50000 allocations", "bytes", 2000),
     Target("flood", "jain", 0.95, bound=">"),
     Target("churn, 1000000 cycles", "growth", 0.10),
