@@ -9,10 +9,9 @@ using namespace turn;
 struct any_port final : relay_addresses {
     any_port(net::packet_io& sockets, transport_address where) : io(sockets), local(where.with_port(0)) {}
     bool supports(address_family f) const noexcept override { return f == local.family; }
-    result<bound> bind(address_family, port_wish wish, time_point) noexcept override {
+    result<bound> bind(address_family, transport, port_wish wish, time_point) noexcept override {
         const auto id = wish == port_wish::any ? io.open(local, {}) : errc::no_capacity;
-        if (!id) return id.error();
-        return bound{.id = *id, .address = io.local_address(*id)};
+        return id ? result<bound>({.id = *id, .address = io.local_address(*id)}) : id.error();
     }
     result<bound> redeem(const token&, time_point) noexcept override { return errc::not_found; }
     void cancel(const bound& b) noexcept override { io.close(b.id); }
@@ -34,17 +33,15 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "listening on %s\n", local.to_string().c_str());
     outbox out;
     std::vector<std::pair<ticket_id, credential_answer>> answers;
+    const auto key_of = [](auto& of) { return stun::long_term_key(of.algorithm, "ann", of.realm, "secret"); };
     std::vector<socket_id> closing; // when the batch is done: until then its packets may carry these ids
     const auto carry_out = [&](time_point now) {
         do {
             sockets.send(out.datagrams());
             for (const order& o : out.orders()) {
                 if (const auto* close = std::get_if<close_socket>(&o)) closing.push_back(close->id);
-                if (const auto* wanted = std::get_if<credential_wanted>(&o)) {
-                    const auto& who = wanted->question;
-                    const auto key = stun::long_term_key(who.algorithm, "ann", who.realm, "secret");
-                    answers.emplace_back(wanted->ticket, credential{*key});
-                }
+                if (const auto* who = std::get_if<credential_wanted>(&o))
+                    answers.emplace_back(who->ticket, credential{*key_of(who->question)});
             }
             out.clear();
             for (; !answers.empty() && out.has_room(); answers.pop_back())

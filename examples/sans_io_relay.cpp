@@ -13,7 +13,7 @@ constexpr socket_id listener{0}, relay_socket{1};
 
 struct one_address final : relay_addresses {
     bool supports(address_family f) const noexcept override { return f == address_family::ipv4; }
-    result<bound> bind(address_family, port_wish, time_point) noexcept override {
+    result<bound> bind(address_family, transport, port_wish, time_point) noexcept override {
         return bound{.id = relay_socket, .address = listening.with_port(49152)};
     }
     result<bound> redeem(const token&, time_point) noexcept override { return errc::not_found; }

@@ -119,7 +119,8 @@ void check_conservation(const server_totals& t) {
     CHECK(t.net.received_packets == r.from_clients.packets + r.from_peers.packets);
     CHECK(r.from_clients.packets == r.relayed[0].packets + sum(r.dropped[0]) + answered + r.absorbed + r.pending);
     CHECK(r.from_peers.packets == r.relayed[1].packets + sum(r.dropped[1]));
-    const std::array<std::uint64_t, direction_count> wanted{r.relayed[0].packets, r.relayed[1].packets, answered};
+    const std::array<std::uint64_t, direction_count> wanted{r.relayed[0].packets, r.relayed[1].packets,
+                                                            answered + r.icmp.relayed};
     for (std::size_t way = 0; way < direction_count; ++way)
         CHECK(t.net.sent_packets[way] + sum(t.net.dropped[way]) == wanted[way]);
     CHECK(t.net.kernel_drops == 0);
@@ -180,7 +181,10 @@ TEST_CASE("server: 100 000 hostile datagrams cost a relay beside them nothing an
     CHECK(talk.said() > 10'000);
 
     // The attack is worth something only when it gets everywhere.
-    for (const auto& results : after.relay.requests) {
+    for (std::size_t i = 0; i < after.relay.requests.size(); ++i) {
+        const auto method = static_cast<request_method>(i);
+        if (method == request_method::connect || method == request_method::connection_bind) continue; // unknown to it
+        const auto& results = after.relay.requests[i];
         CHECK(results[static_cast<std::size_t>(request_result::success)] > 100);
         CHECK(sum(results) > 1000);
     }

@@ -68,12 +68,23 @@ TEST_CASE("RFC 6062 4.3: a data connection is bound with the credentials and the
     CHECK(m.get<stun::username>().value_or("") == "ann");
     CHECK(m.get<stun::nonce>().value_or("") == "nonce-1");
     CHECK(m.check_integrity(ann.key()));
-    CHECK_FALSE(data.handle(ann.success(request).view(), ann.now, ann.out)); // anybody could have said that
     const auto answer = ann.success(request).integrity(ann.key());
     const auto bound = as<client::connection_bound>(data.handle(answer.view(), ann.now, ann.out));
     REQUIRE(bound);
     CHECK(bound->id == asked);
     CHECK(data.next_deadline() == time_point::max());
+}
+
+TEST_CASE("RFC 6062 4.3: a data connection that is bound without a signature is not bound") {
+    streaming_client ann;
+    client data = ann.it.for_data_connection(stream_id(7));
+    const auto asked = data.bind_connection(number, ann.now, ann.out);
+    const auto answer =
+        ann.success(ann.request()); // anybody could have said that, and over a stream it is the only answer
+    const auto failed = as<client::failed>(data.handle(answer.view(), ann.now, ann.out));
+    REQUIRE(failed);
+    CHECK(failed->id == asked);
+    CHECK(failed->code == 0);
 }
 
 TEST_CASE("RFC 6062 4.3: a nonce that went stale meanwhile costs a data connection one more try") {

@@ -380,9 +380,9 @@ TEST_CASE("RFC 8489 6.3.1: unknown comprehension-required attributes are listed 
 }
 
 TEST_CASE("RFC 8489 6.3.1: exactly the attributes of this library are known") {
-    const std::vector<std::uint16_t> known = {0x0001, 0x0006, 0x0008, 0x0009, 0x000a, 0x000c, 0x000d,
-                                              0x0012, 0x0013, 0x0014, 0x0015, 0x0016, 0x0017, 0x0018,
-                                              0x0019, 0x001a, 0x001c, 0x001d, 0x001e, 0x0020, 0x0022};
+    const std::vector<std::uint16_t> known = {0x0001, 0x0006, 0x0008, 0x0009, 0x000a, 0x000c, 0x000d, 0x0012,
+                                              0x0013, 0x0014, 0x0015, 0x0016, 0x0017, 0x0018, 0x0019, 0x001a,
+                                              0x001c, 0x001d, 0x001e, 0x0020, 0x0022, 0x002a};
     for (unsigned type = 0; type < 0x10000; ++type) {
         // Closing attributes have fixed lengths and hide what follows; as the only attribute they are fine.
         std::string value = " 00 00";

@@ -73,7 +73,7 @@ TEST_CASE("turnd: an unknown key is an error and the nearest one is suggested") 
 }
 
 TEST_CASE("turnd: keys of later versions are unknown in this one") {
-    for (const char* flag : {"--tcp-relay", "--mobility", "--nat-discovery"}) {
+    for (const char* flag : {"--mobility", "--nat-discovery"}) {
         CAPTURE(flag);
         CHECK(contains(said(load({.flags = {flag}, .variables = {}, .toml = realm_and_user})),
                        std::string("command line: ") + flag + ": there is no such flag"));

@@ -108,10 +108,13 @@ public:
 
     /// Begins a TCP connection from a relayed transport address to a peer. What becomes of it is told by
     /// relay::peer_connected() or peer_unreachable(), never from within this call; after 30 s at the earliest it is
-    /// given up. Errors: no_capacity (no descriptor), io (the network is unreachable at once).
-    virtual result<peer_connection> connect(socket_id relay, const transport_address& peer,
-                                            time_point now) noexcept = 0;
-    [[nodiscard]] virtual peer_traffic traffic_of(peer_connection) const noexcept = 0;
+    /// given up. Errors: no_capacity (no descriptor), io (the network is unreachable at once). Asked only with
+    /// relay_options::tcp_relay, as is traffic_of().
+    virtual result<peer_connection> connect(socket_id /*relay*/, const transport_address& /*peer*/,
+                                            time_point /*now*/) noexcept {
+        return errc::io;
+    }
+    [[nodiscard]] virtual peer_traffic traffic_of(peer_connection) const noexcept { return {}; }
 };
 
 /// What the server knows of a user. RFC 8489, 9.2.
