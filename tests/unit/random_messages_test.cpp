@@ -27,11 +27,11 @@ std::size_t read_everything(const message_view& m) {
     CHECK_FALSE(m.check_integrity(key).has_value());
     (void)m.check_fingerprint();
     return count_readable<mapped_address, xor_mapped_address, username, userhash, message_integrity, realm, nonce,
-                          software, alternate_server, alternate_domain, message_integrity_sha256, fingerprint,
-                          error_code, unknown_attributes, password_algorithm, password_algorithms, xor_peer_address,
-                          xor_relayed_address, requested_address_family, reservation_token, additional_address_family,
-                          channel_number, lifetime, data, even_port, requested_transport, dont_fragment,
-                          address_error_code, icmp>(m);
+                          software, turn::stun::alternate_server, alternate_domain, message_integrity_sha256,
+                          fingerprint, error_code, unknown_attributes, password_algorithm, password_algorithms,
+                          xor_peer_address, xor_relayed_address, requested_address_family, reservation_token,
+                          additional_address_family, channel_number, lifetime, data, even_port, requested_transport,
+                          dont_fragment, address_error_code, icmp>(m);
 }
 
 } // namespace
