@@ -421,18 +421,21 @@ TEST_CASE("RFC 8656 11.5: a client hears that nobody listens at its peer") {
     for (const auto family : {address_family::ipv4, address_family::ipv6}) {
         real_client ann(listener_of(*s, family));
         real_peer bob(family);
-        auto gone = std::make_unique<real_peer>(family);
-        const transport_address nobody = gone->local();
-        gone.reset();
         REQUIRE(ann.allocate({.family = family}));
-        REQUIRE(ann.permit(nobody));
-        ann.send(nobody, "anybody there?");
-        const auto told = ann.unreachable();
+        std::optional<client::peer_unreachable> told;
+        transport_address nobody;
+        // Beside others a freed port may be taken at once, and Linux sends no more ICMP a second than it likes.
+        for (int tries = 0; tries < 4 && !told; ++tries) {
+            nobody = std::make_unique<real_peer>(family)->local();
+            REQUIRE(ann.permit(nobody));
+            ann.send(nobody, "anybody there?");
+            told = ann.unreachable();
+        }
         REQUIRE(told);
         CHECK(told->peer == nobody);
         CHECK(std::pair(+told->type, +told->code) == (told->peer.is_ipv4() ? std::pair(3, 3) : std::pair(1, 4)));
         ann.send(bob.local(), "hello"); // in spite of the error on the socket
         CHECK(bob.receive());
     }
-    CHECK(s->totals().relay.icmp.relayed == 2);
+    CHECK(s->totals().relay.icmp.relayed >= 2);
 }
