@@ -9,6 +9,7 @@
 
 #include <asio/buffer.hpp>
 #include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
 #include <doctest/doctest.h>
 
 #include "support/certificates.hpp"
@@ -107,6 +108,19 @@ public:
         text.resize(came.second());
         return told<std::string, transport_address>{came.error, {text, came.first()}};
     }
+};
+
+/// A port where a TCP connection comes about as little as not: the queue is full, and nobody accepts.
+struct deaf_server {
+    asio::ip::tcp::acceptor acceptor;
+    asio::ip::tcp::socket first_in_the_queue;
+
+    explicit deaf_server(asio::io_context& io) : acceptor(io, asio::ip::tcp::v4()), first_in_the_queue(io) {
+        acceptor.bind({asio::ip::address_v4::loopback(), 0});
+        acceptor.listen(0);
+        first_in_the_queue.connect(acceptor.local_endpoint());
+    }
+    [[nodiscard]] transport_address local() const { return loopback().with_port(acceptor.local_endpoint().port()); }
 };
 
 /// "turn:127.0.0.1:PORT?transport=TRANSPORT"

@@ -188,6 +188,17 @@ TEST_CASE("silence ends a request, and a connection that does not come about") {
     CHECK(cleo.connect().error == asio::error::timed_out);
 }
 
+TEST_CASE("a server that lets nobody connect costs no more patience than there is") {
+    on_io loop;
+    const deaf_server deaf(loop.io);
+    for (const bool secure : {false, true}) {
+        auto o = ann_at(uri_of(deaf.local(), "tcp", secure));
+        o.connect_patience = 20ms;
+        asio_client it(loop.io, o);
+        CHECK(loop.await<>([&](auto h) { it.async_connect(h); }).error == asio::error::timed_out);
+    }
+}
+
 TEST_CASE("a server that speaks something else is left") {
     on_io loop;
     odd_server http(loop.io, "HTTP/1.1 400 Bad Request\r\n\r\n");

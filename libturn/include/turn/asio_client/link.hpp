@@ -101,7 +101,7 @@ public:
     /// Writes what the wire has, now as far as the socket takes it. The user hears of it by wrote(), maybe in this
     /// call.
     void flush() {
-        while (user_ && !writing_ && !wire_.to_write().empty()) {
+        while (user_ && connected_ && !writing_ && !wire_.to_write().empty()) {
             const bytes piece = wire_.to_write();
             std::error_code error;
             const std::size_t count = write_some(piece, error);
@@ -130,7 +130,7 @@ public:
         if (!user_) return;
         if (wire_.now() == net::client_wire::state::open) wire_.close();
         std::error_code error;
-        for (bytes piece = wire_.to_write(); !piece.empty() && !error; piece = wire_.to_write())
+        for (bytes piece = wire_.to_write(); connected_ && !piece.empty() && !error; piece = wire_.to_write())
             wire_.written(write_some(piece, error));
         forsake();
     }
@@ -155,6 +155,7 @@ private:
         if (auto* tcp = std::get_if<asio::ip::tcp::socket>(&socket_); tcp && !error)
             tcp->set_option(asio::ip::tcp::no_delay(true), error);
         if (error) return end(error);
+        connected_ = true;
         wait_to_read();
         flush();
         look_at_wire();
@@ -252,7 +253,7 @@ private:
         link_user* const user = user_;
         if (!user) return;
         std::error_code ignored;
-        if (!wire_.to_write().empty()) write_some(wire_.to_write(), ignored); // an alert, which is a courtesy
+        if (connected_ && !wire_.to_write().empty()) write_some(wire_.to_write(), ignored); // an alert, as a courtesy
         forsake();
         user->ended(why);
     }
@@ -268,6 +269,7 @@ private:
     socket socket_;
     asio::steady_timer timer_;
     time_point gives_up_{};
+    bool connected_ = false; ///< until then a write would wait for it
     bool opened_ = false, reading_ = false, writing_ = false, outlives_end_ = false;
 };
 
