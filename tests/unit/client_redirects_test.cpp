@@ -160,6 +160,56 @@ TEST_CASE("RFC 8489 10: over a stream the other server is asked when there is a 
     CHECK(as<client::allocated>(ann.hears(ann.allocate_success(ann.request()).integrity(ann.key()))));
 }
 
+TEST_CASE("RFC 8489 10: what else is under way begins anew at the other server") {
+    lonely_client ann;
+    const auto bound = ann.it.bind(ann.now, ann.out);
+    const blob first = ann.request();
+    ann.hears(sent_to(ask(ann), {second_server}).integrity(ann.key()));
+    const auto sent = ann.sent();
+    REQUIRE(sent.size() == 2);
+    CHECK_FALSE(parsed(sent[0]).has_integrity());
+    CHECK(parsed(sent[0]).method() == stun::method::binding);
+    const auto here = *transport_address::parse("192.0.2.1:40000");
+    CHECK_FALSE(ann.hears(lonely_client::success(first).with<stun::xor_mapped_address>(here)));
+    const auto mapped =
+        as<client::mapped>(ann.hears(lonely_client::success(sent[0]).with<stun::xor_mapped_address>(here)));
+    REQUIRE(mapped);
+    CHECK(mapped->id == bound);
+}
+
+TEST_CASE("RFC 8489 10: over a stream what is under way or asked for waits for the other connection") {
+    for (const socket_id old : {stream_id(7), dtls_id(7)}) {
+        lonely_client ann({.via = old});
+        ann.it.bind(ann.now, ann.out);
+        ann.request();
+        ann.hears(sent_to(ask(ann), {second_server}).integrity(ann.key()));
+        const auto asked = ann.it.bind(ann.now, ann.out);
+        CHECK(ann.pass(120s).empty());
+        CHECK(ann.sent().empty());
+        ann.it.reconnected(old, ann.now, ann.out);
+        const auto sent = ann.sent();
+        REQUIRE(sent.size() == 3);
+        const auto here = *transport_address::parse("192.0.2.1:40000");
+        const auto mapped =
+            as<client::mapped>(ann.hears(lonely_client::success(sent[2]).with<stun::xor_mapped_address>(here)));
+        REQUIRE(mapped);
+        CHECK(mapped->id == asked);
+        ann.it.bind(ann.now, ann.out);
+        CHECK(ann.sent().size() == 1); // at once again
+    }
+}
+
+TEST_CASE("RFC 8489 14.16: what is no name in ALTERNATE-DOMAIN is as if not there") {
+    for (const std::string_view domain : {std::string_view("b.example\0.c.example", 20), std::string_view("b example"),
+                                          std::string_view(".example"), std::string_view("")}) {
+        lonely_client ann;
+        const message answer = sent_to(ask(ann), {second_server}).with<stun::alternate_domain>(domain);
+        const auto told = as<client::redirected>(ann.hears(message(answer).integrity(ann.key())));
+        REQUIRE(told);
+        CHECK(told->domain.empty());
+    }
+}
+
 TEST_CASE("RFC 8489 10: a server that is reached and silent is given up in the usual time") {
     lonely_client ann({.via = stream_id(7)});
     ann.hears(sent_to(ask(ann), {second_server}).integrity(ann.key()));

@@ -100,7 +100,8 @@ public:
         std::string_view phrase; ///< borrows the packet
         stun::transaction_id id{};
     };
-    /// Not an end: the server has named another one for this Allocate (RFC 8489, 10), and it is asked instead.
+    /// Not an end: the server has named another one for this Allocate (RFC 8489, 10), and it is asked instead, as is
+    /// all else that is under way. What the first one still says is of no use.
     struct redirected {
         transport_address server;
         std::string_view domain; ///< what to look for in its certificate; empty: as before. Borrows the packet
@@ -153,7 +154,7 @@ public:
     [[nodiscard]] time_point next_deadline() const noexcept;
 
     /// After `redirected` over TCP, TLS or DTLS: a connection to server() is there, and `via` names it. What waits for
-    /// it is sent. Without this call nothing is, and nothing times out either.
+    /// it, or was begun since, is sent. Without this call nothing is, and nothing times out either.
     void reconnected(socket_id via, time_point now, outbox&);
     /// Where requests go: client_options::server, or the server that it named instead.
     [[nodiscard]] const transport_address& server() const noexcept;

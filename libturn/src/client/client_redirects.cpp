@@ -25,6 +25,16 @@ std::optional<transport_address> alternate_in(const stun::message_view& m, addre
     return found;
 }
 
+/// RFC 8489, 14.16: a name of RFC 1123. Anything else cannot be looked for in a certificate, and is as if not there.
+std::string_view domain_in(const stun::message_view& m) {
+    const auto is_name_character = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+    };
+    const auto domain = m.get<stun::alternate_domain>().value_or("");
+    // One that begins with a dot would stand for every name below it.
+    return !domain.starts_with('.') && std::ranges::all_of(domain, is_name_character) ? domain : std::string_view();
+}
+
 } // namespace
 
 bool client::state::was_asked_lately(const transport_address& server, time_point now) const noexcept {
@@ -33,13 +43,14 @@ bool client::state::was_asked_lately(const transport_address& server, time_point
                                [&](const visit& v) { return v.server == server && now < v.left + five_minutes; });
 }
 
-/// Asks the other server with the same transaction, as somebody whom it does not know.
+/// Asks the other server with the same transaction, as somebody whom it does not know; so with all that is under way,
+/// for the old one is not listened to any more.
 std::optional<client::event> client::state::redirected(std::size_t index, const stun::message_view& m, time_point now,
                                                        outbox& out) {
     std::erase_if(visits, [&](const visit& v) { return v.left + five_minutes <= now; });
-    transaction& t = transactions[index];
+    const transaction& refused = transactions[index];
     const auto to = alternate_in(m, options.server.family);
-    const bool may_follow = to && std::holds_alternative<allocate_request>(t.what) && !allocated() &&
+    const bool may_follow = to && std::holds_alternative<allocate_request>(refused.what) && !allocated() &&
                             visits.size() < most_visits && !was_asked_lately(*to, now);
     if (!may_follow) {
         const auto error = m.get<stun::error_code>();
@@ -48,18 +59,20 @@ std::optional<client::event> client::state::redirected(std::size_t index, const 
     visits.push_back({options.server, now});
     options.server = *to;
     known.reset(); // realm and nonce were the other server's
-    t.with.reset();
-    t.retries = 0;
-    prepare(t, now);
-    if (kind_of(options.via) == socket_kind::udp)
+    away = kind_of(options.via) != socket_kind::udp;
+    for (transaction& t : transactions) {
+        t.with.reset();
+        t.retries = 0;
+        t.tampered = false;
+        prepare(t, now);
         transmit(t, now, out);
-    else
-        t.timetable = {timing_of(options), time_point::max()}; // until there is a connection
-    return client::redirected{*to, m.get<stun::alternate_domain>().value_or(""), t.first_id};
+    }
+    return client::redirected{*to, domain_in(m), refused.first_id};
 }
 
 void client::reconnected(socket_id via, time_point now, outbox& out) {
     state_->options.via = via;
+    state_->away = false;
     for (state::transaction& t : state_->transactions) {
         if (t.timetable.due() != time_point::max()) continue;
         t.timetable = {timing_of(state_->options), now};

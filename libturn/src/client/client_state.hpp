@@ -69,6 +69,7 @@ struct client::state {
         time_point left;
     };
     std::vector<visit> visits{};
+    bool away = false; ///< between connections, from a redirection until reconnected(); never over UDP
     std::vector<transaction> transactions{};
     peer_table peers{};
     /// When the relayed transport address of each family ends, IPv4 first; min(): there is none.

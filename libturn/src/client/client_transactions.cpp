@@ -93,9 +93,14 @@ bool client::state::prepare(transaction& t, time_point now) {
     return bool(written);
 }
 
-/// Without room in the outbox it stays due, and the next tick() sends it.
+/// Without room in the outbox it stays due, and the next tick() sends it; without a connection it waits for one.
 void client::state::transmit(transaction& t, time_point now, outbox& out) const {
-    if (t.wire.empty() || !out.has_room()) return;
+    if (t.wire.empty()) return;
+    if (away) {
+        t.timetable = {timing_of(options), time_point::max()};
+        return;
+    }
+    if (!out.has_room()) return;
     const auto copy = out.scratch(t.wire.size()); // the transaction may end before the outbox is flushed
     std::ranges::copy(t.wire, copy.begin());
     out.send({.via = options.via, .to = options.server, .body = copy});
