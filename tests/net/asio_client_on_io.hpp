@@ -62,6 +62,9 @@ public:
     auto connect() {
         return await<>([&](auto h) { it.async_connect(h); });
     }
+    auto receive_icmp() {
+        return await<client::peer_unreachable>([&](auto h) { it.async_receive_icmp(h); });
+    }
     auto bind() {
         return await<transport_address>([&](auto h) { it.async_bind(h); });
     }

@@ -301,13 +301,16 @@ TEST_CASE("waiting for peers ends with the allocation") {
     asio_ann ann(server.by(transport::udp));
     REQUIRE(ann.connect());
     REQUIRE(ann.allocate());
-    std::optional<std::error_code> heard;
+    std::optional<std::error_code> heard, warned;
     std::byte room[8];
     ann.it.async_receive(asio::buffer(room), [&](std::error_code error, auto...) { heard = error; });
+    ann.it.async_receive_icmp([&](std::error_code error, auto) { warned = error; });
     REQUIRE(ann.refresh(0s));
-    ann.run_until([&] { return heard.has_value(); });
+    ann.run_until([&] { return heard && warned; });
     CHECK(heard == make_error_code(client_error::no_allocation));
+    CHECK(warned == make_error_code(client_error::no_allocation));
     CHECK(ann.receive().error == client_error::no_allocation);
+    CHECK(ann.receive_icmp().error == client_error::no_allocation);
     CHECK(ann.bind()); // the connection is there
 }
 
@@ -329,6 +332,53 @@ TEST_CASE("peers that say more than is received are dropped and counted, and too
     CHECK(cut.first() == std::string(10, 'x'));
     bob.send(made.first().relayed, "room again");
     CHECK(ann.receive().first() == "room again");
+}
+
+TEST_CASE("RFC 8656 11.6: an asio_client hears that nobody listens at its peer") {
+    const anywhere server;
+    asio_ann ann(server.by(transport::udp));
+    REQUIRE(ann.connect());
+    REQUIRE(ann.allocate());
+    asio::cancellation_signal signal;
+    std::optional<std::error_code> end;
+    ann.it.async_receive_icmp(
+        asio::bind_cancellation_slot(signal.slot(), [&](std::error_code error, auto) { end = error; }));
+    signal.emit(asio::cancellation_type::all);
+    ann.run_until([&] { return end.has_value(); });
+    CHECK(end == std::error_code(asio::error::operation_aborted));
+
+    std::optional<client::peer_unreachable> unreachable;
+    ann.it.async_receive_icmp([&](std::error_code error, const client::peer_unreachable& u) {
+        if (!error) unreachable = u;
+    });
+    transport_address nobody;
+    // Beside others a freed port may be taken at once, and Linux sends no more ICMP a second than it likes.
+    for (int tries = 0; tries < 4 && !unreachable; ++tries) {
+        nobody = std::make_unique<real_peer>()->local();
+        REQUIRE(ann.permit(nobody));
+        REQUIRE(ann.send(nobody, "anybody there?"));
+        ann.run_until([&] { return unreachable.has_value(); });
+    }
+    REQUIRE(unreachable);
+    CHECK(unreachable->peer == nobody);
+    CHECK(std::pair(+unreachable->type, +unreachable->code) == std::pair(3, 3));
+}
+
+TEST_CASE("of what the network says that nobody asks for the newest is kept") {
+    using asio_detail::completion;
+    struct note final : completion<client::peer_unreachable> {
+        std::vector<unsigned>& heard;
+        explicit note(std::vector<unsigned>& to) : heard(to) {}
+        void finish(std::error_code, client::peer_unreachable u) override { heard.push_back(u.mtu); }
+    };
+    asio_detail::inbox unread(1000);
+    client::peer_unreachable next{};
+    for (; next.mtu < 70; ++next.mtu) unread.heard(next);
+    std::vector<unsigned> heard;
+    while (unread.has_icmp()) unread.wait_for_icmp(0, std::make_unique<note>(heard));
+    CHECK(heard.size() == 64);
+    CHECK(heard.front() == 6);
+    CHECK(heard.back() == 69);
 }
 
 TEST_CASE("no more requests than a client can keep are under way") {

@@ -134,6 +134,15 @@ public:
             [into](session& s, serial_number n, auto done) { s.receive(n, into, std::move(done)); });
     }
 
+    /// The next ICMP error that the network has answered to what we sent to a peer. Anybody on the way may forge it: a
+    /// hint. The newest 64 are kept. RFC 8656, 11.6. `void(std::error_code, turn::client::peer_unreachable)`
+    template <class Token>
+    auto async_receive_icmp(Token&& token) {
+        return initiate<client::peer_unreachable>(
+            std::forward<Token>(token),
+            [](session& s, serial_number n, auto done) { s.receive_icmp(n, std::move(done)); });
+    }
+
     /// Connect, of an allocation that was made with allocate_wishes::tcp: a TCP connection with a peer, from the
     /// relayed transport address. RFC 6062, 4.3. `void(std::error_code, turn::peer_stream)`
     template <class Token>
@@ -169,7 +178,7 @@ public:
 
 private:
     using session = asio_detail::session;
-    using serial_number = session::serial_number;
+    using serial_number = asio_detail::serial_number;
 
     /// Hands the handler that the token makes to `begin`, which keeps it until there are results.
     template <class... Results, class Token, class Begin>

@@ -1,6 +1,8 @@
 #pragma once
 /// Completion handlers of any type, kept until their result is known. Part of turn/asio_client.hpp.
 
+#include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <system_error>
 #include <utility>
@@ -12,6 +14,8 @@
 #include <asio/post.hpp>
 
 namespace turn::asio_detail {
+
+using serial_number = std::uint64_t; ///< names one wait, to cancel it
 
 /// Waits for an error, or none, and these results.
 template <class... Results>
@@ -53,6 +57,16 @@ private:
                                        asio::execution::outstanding_work.tracked))>
         executor_;
 };
+
+/// Whoever waits here under this number has lost interest.
+template <class Waits>
+void cut(Waits& waiting, serial_number serial, std::error_code why) {
+    const auto found = std::ranges::find_if(waiting, [&](const auto& w) { return w.serial == serial; });
+    if (found == waiting.end()) return;
+    auto taken = std::move(*found);
+    waiting.erase(found);
+    taken.done->fail(why);
+}
 
 /// Hands a handler to `begin`, which keeps it in `owner` under a number, until there are results or whoever gave it
 /// cancels it.

@@ -22,6 +22,7 @@
 #include <asio/steady_timer.hpp>
 
 #include "turn/asio_client/completion.hpp"
+#include "turn/asio_client/inbox.hpp"
 #include "turn/asio_client/link.hpp"
 #include "turn/asio_client/peer_stream.hpp"
 #include "turn/client.hpp"
@@ -48,14 +49,13 @@ namespace asio_detail {
 /// Shared by the asio_client and by handlers on their way; close() ends it.
 class session final : public std::enable_shared_from_this<session>, private link_user {
 public:
-    using serial_number = std::uint64_t; ///< names one wait, to cancel it
-
     session(const asio::any_io_executor& executor, asio_client_options o)
-        : options_(std::move(o)), executor_(executor), resolver_(executor), timer_(executor) {}
+        : options_(std::move(o)), executor_(executor), resolver_(executor), timer_(executor),
+          inbox_(options_.receive_buffer) {}
 
     [[nodiscard]] const asio::any_io_executor& executor() const noexcept { return executor_; }
     [[nodiscard]] bool has_allocation() const noexcept { return core_ && core_->has_allocation(); }
-    [[nodiscard]] std::uint64_t dropped() const noexcept { return dropped_; }
+    [[nodiscard]] std::uint64_t dropped() const noexcept { return inbox_.dropped(); }
     [[nodiscard]] transport_address server() const noexcept { return server_; }
     [[nodiscard]] const char* tls_failure() const noexcept { return tls_failure_; }
 
@@ -123,15 +123,14 @@ public:
     }
 
     void receive(serial_number serial, asio::mutable_buffer into, completion_ptr<transport_address, std::size_t> done) {
-        if (!inbox_.empty()) {
-            const auto first = std::move(inbox_.front());
-            inbox_.pop_front();
-            inbox_bytes_ -= first.data.size();
-            return hand_over(into, *done, first.from, first.data);
-        }
-        if (!core_ && !connecting_) return refuse(std::move(done), failure_);
-        if (lost_) return refuse(std::move(done), client_error::no_allocation);
-        receives_.push_back({serial, into, std::move(done)});
+        if (const auto why_not = nothing_will_come(); why_not && !inbox_.has_datagram())
+            return refuse(std::move(done), why_not);
+        inbox_.wait_for_datagram(serial, into, std::move(done));
+    }
+    void receive_icmp(serial_number serial, completion_ptr<client::peer_unreachable> done) {
+        if (const auto why_not = nothing_will_come(); why_not && !inbox_.has_icmp())
+            return refuse(std::move(done), why_not);
+        inbox_.wait_for_icmp(serial, std::move(done));
     }
 
     void connect_peer(serial_number serial, const transport_address& peer, completion_ptr<peer_stream> done) {
@@ -152,18 +151,11 @@ public:
     void cancel(serial_number serial) {
         const std::error_code aborted = asio::error::operation_aborted;
         if (connecting_ && connecting_->serial == serial) return end(aborted);
-        const auto cut = [&](auto& waiting) {
-            const auto found = std::ranges::find_if(waiting, [&](const auto& w) { return w.serial == serial; });
-            if (found == waiting.end()) return;
-            auto taken = std::move(*found);
-            waiting.erase(found);
-            taken.done->fail(aborted);
-        };
-        cut(requests_);
-        cut(writes_);
-        cut(receives_);
-        cut(accepts_);
-        cut(data_connections_);
+        cut(requests_, serial, aborted);
+        cut(writes_, serial, aborted);
+        cut(accepts_, serial, aborted);
+        cut(data_connections_, serial, aborted);
+        inbox_.cancel(serial, aborted);
     }
     void close() { end(asio::error::operation_aborted); }
 
@@ -207,11 +199,6 @@ private:
         std::uint64_t mark; ///< done when so many bytes have left
         completion_ptr<> done;
     };
-    struct listening {
-        serial_number serial;
-        asio::mutable_buffer into;
-        completion_ptr<transport_address, std::size_t> done;
-    };
     /// A peer that has called and was not answered.
     struct caller {
         transport_address peer;
@@ -223,14 +210,15 @@ private:
         std::shared_ptr<data_connection> it;
         completion_ptr<peer_stream> done;
     };
-    struct arrival {
-        transport_address from;
-        std::vector<std::byte> data;
-    };
 
     template <class... Results>
     static void refuse(completion_ptr<Results...> done, std::error_code why) {
         done->fail(why);
+    }
+    /// Why nothing of peers will be heard any more; no error: it may be.
+    [[nodiscard]] std::error_code nothing_will_come() const {
+        if (!core_ && !connecting_) return failure_;
+        return lost_ ? make_error_code(client_error::no_allocation) : std::error_code();
     }
 
     void look_up() {
@@ -314,7 +302,8 @@ private:
     }
 
     void happened(const client::event& event) {
-        if (const auto* data = std::get_if<client::peer_data>(&event)) return heard(*data);
+        if (const auto* data = std::get_if<client::peer_data>(&event)) return inbox_.heard(*data);
+        if (const auto* icmp = std::get_if<client::peer_unreachable>(&event)) return inbox_.heard(*icmp);
         if (const auto* call = std::get_if<client::connection_attempted>(&event)) {
             if (callers_.size() < max_callers) callers_.push_back({call->peer, call->connection});
             return meet_callers();
@@ -333,26 +322,6 @@ private:
         const auto* failed = std::get_if<client::failed>(&event);
         if (!failed) return waiting->happened(event);
         waiting->fail(failed->code != 0 ? refused_with(failed->code) : make_error_code(client_error::no_answer));
-    }
-
-    void heard(const client::peer_data& d) {
-        if (!receives_.empty()) {
-            auto first = std::move(receives_.front());
-            receives_.pop_front();
-            return hand_over(first.into, *first.done, d.from, d.data);
-        }
-        if (inbox_bytes_ + d.data.size() > options_.receive_buffer) {
-            ++dropped_; // as a socket does whose reader is slow
-            return;
-        }
-        inbox_bytes_ += d.data.size();
-        inbox_.push_back({d.from, {d.data.begin(), d.data.end()}});
-    }
-    static void hand_over(asio::mutable_buffer into, completion<transport_address, std::size_t>& done,
-                          const transport_address& from, bytes data) {
-        const auto count = asio::buffer_copy(into, asio::buffer(data.data(), data.size()));
-        const bool cut = count < data.size();
-        done.finish(cut ? asio::error::message_size : std::error_code(), from, count);
     }
 
     void meet_callers() {
@@ -388,7 +357,7 @@ private:
         channels_.clear();
         callers_.clear();
         for (auto& a : std::exchange(accepts_, {})) a.done->fail(client_error::no_allocation);
-        for (auto& r : std::exchange(receives_, {})) r.done->fail(client_error::no_allocation);
+        inbox_.fail(client_error::no_allocation);
     }
 
     void arm() {
@@ -434,9 +403,9 @@ private:
         if (auto waiting = std::exchange(connecting_, std::nullopt)) waiting->done->fail(why);
         for (auto& r : std::exchange(requests_, {})) r.done->fail(why);
         for (auto& w : std::exchange(writes_, {})) w.done->fail(why);
-        for (auto& r : std::exchange(receives_, {})) r.done->fail(why);
         for (auto& a : std::exchange(accepts_, {})) a.done->fail(why);
         for (auto& d : std::exchange(data_connections_, {})) d.done->fail(why);
+        inbox_.fail(why);
         callers_.clear();
     }
 
@@ -459,13 +428,10 @@ private:
     std::optional<waiter<completion_ptr<>>> connecting_{};
     std::vector<asked> requests_{}; ///< at most client::max_transactions
     std::deque<written> writes_{};
-    std::deque<listening> receives_{};
     std::deque<waiter<completion_ptr<peer_stream>>> accepts_{};
     std::deque<caller> callers_{};
     std::vector<data_link> data_connections_{};
-    std::deque<arrival> inbox_{};
-    std::size_t inbox_bytes_ = 0;
-    std::uint64_t dropped_ = 0;
+    inbox inbox_;
     std::vector<transport_address> channels_{}; ///< by number, from first_channel on
 };
 
