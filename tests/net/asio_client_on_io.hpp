@@ -1,6 +1,7 @@
 #pragma once
 /// An io_context that runs until what a test waits for is there, and servers for clients on it.
 
+#include <array>
 #include <functional>
 #include <optional>
 #include <string>
@@ -137,6 +138,16 @@ inline asio_client_options ann_at(uri server) {
     return {.server = std::move(server), .username = "ann", .password = "ann's password"};
 }
 
+/// Sends everybody on to this server, and says so by this name.
+inline redirect_policy on_to(const server& s, const std::string& name = {}) {
+    std::array<transport_address, transport_count> there;
+    for (std::size_t t = 0; t < transport_count; ++t)
+        there[t] = listener_of(s, address_family::ipv4, static_cast<transport>(t));
+    return [there, name](const redirect_question& q) {
+        return alternate_server{.address = there[static_cast<std::size_t>(q.protocol)], .domain = name};
+    };
+}
+
 /// A server on 127.0.0.1 over everything, with a certificate for that address.
 struct anywhere {
     certificate_authority authority{};
@@ -151,16 +162,27 @@ struct anywhere {
         auto o = on_loopback();
         o.listeners = {{.local = loopback()},
                        {.protocol = transport::tcp, .local = loopback()},
-                       {.protocol = transport::tls, .local = loopback(), .certificates = {files}}};
+                       {.protocol = transport::tls, .local = loopback(), .certificates = {files}},
+                       {.protocol = transport::dtls, .local = loopback(), .certificates = {files}}};
         change(o);
         auto s = server::start(std::move(o));
         REQUIRE(s);
         return std::move(*s);
     }
-    asio_client_options by(transport t) const {
-        const bool secure = t == transport::tls;
-        auto o = ann_at(uri_of(listener_of(at, address_family::ipv4, t), t == transport::udp ? "udp" : "tcp", secure));
-        if (secure) o.trust = *net::client_trust::load(folder.file("root.pem", authority.root()));
+    /// One with a certificate for this name alone.
+    server start_as(const std::string& name, const std::function<void(server_options&)>& change = {}) const {
+        const auto own = folder.files(authority.issue({.names = {name}}), name);
+        return start([&](server_options& o) {
+            if (change) change(o);
+            for (auto& l : o.listeners)
+                if (is_secure(l.protocol)) l.certificates = {own};
+        });
+    }
+    asio_client_options by(transport t) const { return by(t, at); }
+    /// To this server, which start() has made.
+    asio_client_options by(transport t, const server& s) const {
+        auto o = ann_at(uri_of(listener_of(s, address_family::ipv4, t), is_datagram(t) ? "udp" : "tcp", is_secure(t)));
+        if (is_secure(t)) o.trust = *net::client_trust::load(folder.file("root.pem", authority.root()));
         return o;
     }
 };

@@ -41,7 +41,8 @@ struct tcp_peer {
 struct tcp_ann : asio_ann {
     transport_address relayed{};
 
-    tcp_ann(const anywhere& server, transport t) : asio_ann(server.by(t)) {
+    tcp_ann(const anywhere& server, transport t) : tcp_ann(server.by(t)) {}
+    explicit tcp_ann(asio_client_options o) : asio_ann(std::move(o)) {
         REQUIRE(connect());
         const auto made = allocate({.tcp = true});
         REQUIRE(made);
@@ -129,6 +130,22 @@ TEST_CASE("RFC 6062 4.4: peers that connect are accepted one by one, with what t
             CHECK(ann.end_of(peer) == asio::error::eof);
         }
     }
+}
+
+TEST_CASE("RFC 6062 4.3: data connections go to where an asio_client was sent, and ask for the same name there") {
+    const anywhere world;
+    const auto there = world.start_as("there.example", with_tcp_relay);
+    const auto here = world.start([&](server_options& o) {
+        with_tcp_relay(o);
+        o.relay.redirect = on_to(there, "there.example");
+    });
+    tcp_ann ann(world.by(transport::tls, here));
+    tcp_peer bob{ann};
+    auto stream = ann.connect_peer(bob.local());
+    REQUIRE(stream);
+    auto at_bob = bob.accept();
+    REQUIRE(ann.write(*stream, "from there"));
+    CHECK(ann.read(at_bob, 10) == "from there");
 }
 
 TEST_CASE("RFC 6062 5.2: a peer that cannot be reached, or is reached already, is an error with its code") {

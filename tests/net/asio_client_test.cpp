@@ -40,9 +40,9 @@ struct odd_server {
 
 } // namespace
 
-TEST_CASE("RFC 8656 2.1: an asio_client relays both ways over UDP, TCP and TLS, by indication and by channel") {
+TEST_CASE("RFC 8656 2.1: an asio_client relays both ways over UDP, TCP, TLS and DTLS, by indication and by channel") {
     const anywhere server;
-    for (const auto t : {transport::udp, transport::tcp, transport::tls}) {
+    for (const auto t : {transport::udp, transport::tcp, transport::tls, transport::dtls}) {
         CAPTURE(name(t));
         real_peer bob;
         asio_ann ann(server.by(t));

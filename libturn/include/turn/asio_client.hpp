@@ -70,7 +70,10 @@ public:
     }
 
     /// Afterwards it is kept alive until async_refresh(0), or until the server thinks otherwise: then waiting
-    /// async_receive() end with no_allocation. `void(std::error_code, turn::client::allocated)`
+    /// async_receive() end with no_allocation. A server that names another one (300) is left for that, over a new
+    /// socket; if it is not reached, or its certificate is not for the name that it was given (ALTERNATE-DOMAIN) or else
+    /// for the one of before, this is the end of the connection. Error 300: we would be sent to a server that was asked
+    /// within five minutes, to a ninth one, or to none that we can reach. RFC 8489, 10. `void(std::error_code, turn::client::allocated)`
     template <class Token>
     auto async_allocate(const allocate_wishes& wishes, Token&& token) {
         return initiate<client::allocated>(
@@ -169,7 +172,7 @@ public:
 
     /// Whether an allocation is alive as far as we know.
     [[nodiscard]] bool has_allocation() const noexcept { return session_->has_allocation(); }
-    /// The address that was connected to.
+    /// The address that was connected to, or that this server has sent us on to.
     [[nodiscard]] transport_address server() const noexcept { return session_->server(); }
     /// Datagrams from peers that came faster than they were received.
     [[nodiscard]] std::uint64_t dropped() const noexcept { return session_->dropped(); }

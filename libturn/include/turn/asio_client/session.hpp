@@ -81,6 +81,7 @@ public:
         }
         connecting_ = waiter<completion_ptr<>>{serial, std::move(done)};
         failure_ = client_error::not_connected;
+        name_ = options_.server.host;
         if (const auto literal = options_.server.address()) {
             addresses_ = {*literal};
             try_next();
@@ -236,25 +237,45 @@ private:
         if (addresses_.empty()) return end(failure_);
         server_ = addresses_.front();
         addresses_.erase(addresses_.begin());
+        open_link();
+    }
+    void open_link() {
         link_ = std::make_shared<link>(executor_, static_cast<link_user&>(*this), protocol_, secret());
         link_->open(server_, options_.connect_patience);
+    }
+    /// Only a stream is told from datagrams by its id (RFC 8489, 6.2.2), and what shakes hands from what need not.
+    [[nodiscard]] socket_id via() const {
+        if (protocol_ == protocol::udp) return socket_id{0};
+        return protocol_ == protocol::dtls ? dtls_id(0) : stream_id(0);
     }
     /// Whom TLS and DTLS are to speak to.
     [[nodiscard]] std::optional<net::client_wire::secret> secret() const {
         if (protocol_ == protocol::udp || protocol_ == protocol::tcp) return std::nullopt;
         const bool relay = options_.server.scheme == uri_scheme::turns;
         const char* const application = relay ? "stun.turn" : "stun.nat-discovery"; // RFC 7443
-        return net::client_wire::secret{*options_.trust, options_.server.host,
-                                        options_.offer_protocol ? application : ""};
+        return net::client_wire::secret{*options_.trust, name_, options_.offer_protocol ? application : ""};
+    }
+
+    /// RFC 8489, 10: the same, over a link of its own to the server that was named.
+    void follow(const client::redirected& to) {
+        if (!to.domain.empty()) name_ = to.domain;
+        server_ = to.server;
+        link_->close();
+        open_link();
+        if (!channels_.empty()) link_->wire().expect_channel_data();
+        for (auto& w : std::exchange(writes_, {})) w.done->fail(client_error::no_allocation); // of one that has ended
     }
 
     void opened() override {
+        if (!connecting_) {
+            core_->reconnected(via(), std::chrono::steady_clock::now(), out_);
+            return send_out();
+        }
         client_options o = options_.protocol;
         o.server = server_;
         o.username = options_.username;
         o.password = options_.password;
-        // Only a stream is told from datagrams by its id: RFC 8489, 6.2.2.
-        o.via = link_->wire().is_stream() ? stream_id(0) : socket_id{0};
+        o.via = via();
         core_.emplace(std::move(o));
         addresses_.clear();
         auto done = std::move(connecting_->done);
@@ -304,6 +325,7 @@ private:
     void happened(const client::event& event) {
         if (const auto* data = std::get_if<client::peer_data>(&event)) return inbox_.heard(*data);
         if (const auto* icmp = std::get_if<client::peer_unreachable>(&event)) return inbox_.heard(*icmp);
+        if (const auto* to = std::get_if<client::redirected>(&event)) return follow(*to);
         if (const auto* call = std::get_if<client::connection_attempted>(&event)) {
             if (callers_.size() < max_callers) callers_.push_back({call->peer, call->connection});
             return meet_callers();
@@ -318,7 +340,6 @@ private:
         if (found == requests_.end()) return; // its own refreshes: what they end, send_out() sees
         const auto waiting = std::move(found->done);
         requests_.erase(found);
-        if (std::holds_alternative<client::redirected>(event)) return waiting->fail(refused_with(300));
         const auto* failed = std::get_if<client::failed>(&event);
         if (!failed) return waiting->happened(event);
         waiting->fail(failed->code != 0 ? refused_with(failed->code) : make_error_code(client_error::no_answer));
@@ -417,6 +438,7 @@ private:
     protocol protocol_ = protocol::udp;
     std::vector<transport_address> addresses_{}; ///< not tried yet
     transport_address server_{};
+    std::string name_{}; ///< that its certificate must have
     std::shared_ptr<link> link_{};
     std::optional<client> core_{}; ///< while connected
     outbox out_{32};
