@@ -1,9 +1,9 @@
 #include "turn/client_error.hpp"
 
-#include <algorithm>
-#include <iterator>
 #include <string>
 #include <string_view>
+
+#include "stun/reason_phrase.hpp"
 
 namespace turn {
 namespace {
@@ -36,32 +36,6 @@ std::string_view words_of(client_error e) noexcept {
     return "unknown error";
 }
 
-struct named_code {
-    int code;
-    std::string_view phrase;
-};
-
-/// The phrases of RFC 8489, 14.8, RFC 8656, 19 and RFC 6062, 6.3; 431 is the name the field knows it by.
-constexpr named_code phrases[] = {
-    {300, "Try Alternate"},
-    {400, "Bad Request"},
-    {401, "Unauthorized"},
-    {403, "Forbidden"},
-    {420, "Unknown Attribute"},
-    {431, "Integrity Check Failure"},
-    {437, "Allocation Mismatch"},
-    {438, "Stale Nonce"},
-    {440, "Address Family not Supported"},
-    {441, "Wrong Credentials"},
-    {442, "Unsupported Transport Protocol"},
-    {443, "Peer Address Family Mismatch"},
-    {446, "Connection Already Exists"},
-    {447, "Connection Timeout or Failure"},
-    {486, "Allocation Quota Reached"},
-    {500, "Server Error"},
-    {508, "Insufficient Capacity"},
-};
-
 class client_errors final : public std::error_category {
 public:
     [[nodiscard]] const char* name() const noexcept override { return "turn.client"; }
@@ -74,9 +48,8 @@ class error_codes final : public std::error_category {
 public:
     [[nodiscard]] const char* name() const noexcept override { return "stun"; }
     [[nodiscard]] std::string message(int value) const override {
-        const auto* const found = std::ranges::find(phrases, value, &named_code::code);
         std::string text = std::to_string(value);
-        if (found != std::end(phrases)) text.append(" ").append(found->phrase);
+        if (const auto phrase = stun::reason_phrase(value); !phrase.empty()) text.append(" ").append(phrase);
         return text;
     }
 };

@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <cassert>
+#include <deque>
 #include <utility>
 #include <variant>
 #include <vector>
 
-#include "net/dtls_client_session.hpp"
+#include "net/dtls_session.hpp"
 #include "net/stream_framer.hpp"
 #include "net/tls_client_context.hpp"
 #include "net/tls_session.hpp"
@@ -46,11 +47,13 @@ struct client_wire::parts {
     state at = state::open;
     std::error_code error{};
     std::optional<tls_session> tls{};
-    std::optional<dtls_client_session> dtls{};
+    std::optional<dtls_session> dtls{};
     written_later out{};
     bytes datagram{};                ///< UDP: what came
-    std::vector<std::byte> stream{}; ///< plaintext that came
+    std::vector<std::byte> stream{}; ///< plaintext that came; DTLS: of the last datagram
     std::size_t taken = 0;           ///< of it
+    std::deque<bytes> records{};     ///< DTLS: of stream, those that have not been handed out
+    datagram_row row{};              ///< DTLS: what a call wants to send
     bool framed = true;
     frame_rules rules{.channel_data = false};
 
@@ -63,6 +66,8 @@ struct client_wire::parts {
     void receive_ciphertext(bytes came);
     void receive_dtls(bytes came);
     void follow_dtls();
+    void put_row();
+    std::optional<bytes> next_record();
     std::optional<bytes> next_frame();
 };
 
@@ -111,12 +116,27 @@ void client_wire::parts::receive_ciphertext(bytes came) {
 }
 
 void client_wire::parts::receive_dtls(bytes came) {
-    dtls->receive(came, out);
+    records.clear();
+    stream.resize(came.size() + dtls_session::largest_record); // plaintext is shorter than its record
+    std::span<std::byte> room(stream);
+    do {
+        const bytes record = take_record(came);
+        const std::size_t size = dtls->receive(record, room, row);
+        if (size != 0) records.emplace_back(room.first(size));
+        room = room.subspan(size);
+        if (record.empty()) break; // no more, or no DTLS
+    } while (!came.empty());
     follow_dtls();
 }
 
+void client_wire::parts::put_row() {
+    for (std::size_t i = 0; i < row.size(); ++i) out.put_datagram(row[i]);
+    row.cut(0);
+}
+
 void client_wire::parts::follow_dtls() {
-    using dtls_state = dtls_client_session::state;
+    using dtls_state = dtls_session::state;
+    put_row();
     const bool was_open = at == state::open;
     if (dtls->now() == dtls_state::open) at = state::open;
     if (dtls->now() == dtls_state::closed) at = state::ended;
@@ -137,12 +157,19 @@ std::optional<bytes> client_wire::next_message() {
         if (p.datagram.empty()) return std::nullopt;
         return std::exchange(p.datagram, {});
     case protocol::dtls:
-        return p.dtls->next_message();
+        return p.next_record();
     case protocol::tcp:
     case protocol::tls:
         return p.framed ? p.next_frame() : std::nullopt;
     }
     return std::nullopt;
+}
+
+std::optional<bytes> client_wire::parts::next_record() {
+    if (records.empty()) return std::nullopt;
+    const bytes first = records.front();
+    records.pop_front();
+    return first;
 }
 
 std::optional<bytes> client_wire::parts::next_frame() {
@@ -176,17 +203,18 @@ result<void> client_wire::send(const datagram& message) {
         p.fail(client_error::tls_failed);
         return errc::io;
     case protocol::dtls:
-        if (message.size() > dtls_client_session::largest_message) return errc::no_capacity;
-        if (p.dtls->send(message, p.out)) return {};
-        p.fail(client_error::tls_failed);
-        return errc::io;
+        if (message.size() > dtls_session::largest_record) return errc::no_capacity;
+        if (!p.dtls->send(message, p.row)) return errc::io; // no memory; the session goes on
+        p.put_row();
+        return {};
     }
     return {};
 }
 
 void client_wire::close() {
     if (parts_->tls) parts_->tls->close(parts_->out.stream());
-    if (parts_->dtls) parts_->dtls->close(parts_->out);
+    if (parts_->dtls) parts_->dtls->close(parts_->row);
+    parts_->put_row();
 }
 
 void client_wire::expect_channel_data() noexcept {
@@ -224,12 +252,12 @@ std::uint64_t client_wire::flushed() const noexcept {
 
 void client_wire::tick(time_point now) {
     if (!parts_->dtls || next_deadline(now) > now) return;
-    parts_->dtls->tick(parts_->out);
+    parts_->dtls->retransmit(parts_->row);
     parts_->follow_dtls();
 }
 
 time_point client_wire::next_deadline(time_point now) const noexcept {
-    const auto left = parts_->dtls ? parts_->dtls->retransmits_in() : std::nullopt;
+    const auto left = parts_->dtls ? parts_->dtls->time_left() : std::nullopt;
     return left ? now + *left : time_point::max();
 }
 

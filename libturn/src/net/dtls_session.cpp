@@ -3,15 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
-#include <new>
 #include <utility>
 
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <sys/time.h>
 
 #include "net/dtls_hello.hpp"
+#include "net/tls_bio.hpp"
 #include "net/tls_certificate.hpp"
 
 namespace turn::net {
@@ -25,73 +24,31 @@ constexpr std::size_t largest_message_in_clear = 4096;
 
 } // namespace
 
-/// A BIO over the record and the row of the call that runs. One read is one record, one write one datagram.
+/// Of the call that runs. One read is one record, one write one datagram.
 struct dtls_session::ends {
-    static int read(BIO* bio, char* to, std::size_t room, std::size_t* taken) {
-        auto& self = *static_cast<dtls_session*>(BIO_get_data(bio));
-        BIO_clear_retry_flags(bio);
-        *taken = std::min(room, self.unread_.size());
-        if (*taken == 0) {
-            BIO_set_retry_read(bio); // more may come
-            return 0;
-        }
-        std::copy_n(self.unread_.data(), *taken, reinterpret_cast<std::byte*>(to));
-        if (!self.peeking_) self.unread_ = {}; // what did not fit is lost, as with datagrams
+    using bio = tls_bio<dtls_session, ends>;
+
+    static std::size_t read(dtls_session& s, std::span<std::byte> to) noexcept {
+        const auto taken = std::min(to.size(), s.unread_.size());
+        std::copy_n(s.unread_.begin(), taken, to.begin());
+        if (!s.peeking_) s.unread_ = {}; // what did not fit is lost, as with datagrams
+        return taken;
+    }
+    static bool write(dtls_session& s, bytes from) {
+        if (s.out_) s.out_->append(from);
+        return s.out_ != nullptr;
+    }
+    static long control(dtls_session& s, int what, long number) noexcept {
+        if (what != BIO_CTRL_DGRAM_SET_PEEK_MODE) return 0;
+        s.peeking_ = number != 0;
         return 1;
-    }
-
-    static int write(BIO* bio, const char* from, std::size_t size, std::size_t* written) {
-        datagram_row* const out = static_cast<dtls_session*>(BIO_get_data(bio))->out_;
-        BIO_clear_retry_flags(bio);
-        *written = 0;
-        if (!out) return 0;
-        const std::span data(reinterpret_cast<const std::byte*>(from), size);
-        try {
-            out->append(data);
-        } catch (const std::bad_alloc&) { // must not pass through C
-            return 0;
-        }
-        *written = size;
-        return 1;
-    }
-
-    static long control(BIO* bio, int what, long number, void*) {
-        switch (what) {
-        case BIO_CTRL_FLUSH:
-            return 1;
-        case BIO_CTRL_DGRAM_SET_PEEK_MODE:
-            static_cast<dtls_session*>(BIO_get_data(bio))->peeking_ = number != 0;
-            return 1;
-        default:
-            return 0;
-        }
-    }
-
-    static BIO_METHOD* new_method() {
-        BIO_METHOD* const m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "dtls_session");
-        if (!m) return nullptr;
-        BIO_meth_set_read_ex(m, read);
-        BIO_meth_set_write_ex(m, write);
-        BIO_meth_set_ctrl(m, control);
-        return m;
-    }
-
-    static BIO* over(dtls_session& session) {
-        // Never freed: sessions of any thread may need it until the process ends.
-        static const BIO_METHOD* const method = new_method();
-        BIO* const bio = method ? BIO_new(method) : nullptr;
-        if (!bio) return nullptr;
-        BIO_set_data(bio, &session);
-        BIO_set_init(bio, 1);
-        return bio;
     }
 
     /// RFC 6347, 4.2.4.1: in microseconds, doubled each time.
     static unsigned next_timeout(SSL* ssl, unsigned last) {
         constexpr unsigned most = 60'000'000;
-        const auto& self = *static_cast<const dtls_session*>(BIO_get_data(SSL_get_rbio(ssl)));
         if (last != 0) return std::min(last * 2, most);
-        return static_cast<unsigned>(std::chrono::microseconds(self.patience_).count());
+        return static_cast<unsigned>(std::chrono::microseconds(bio::session_of(SSL_get_rbio(ssl)).patience_).count());
     }
 };
 
@@ -104,7 +61,7 @@ bytes take_record(bytes& datagram) noexcept {
 
 dtls_session::dtls_session(session_ptr session, std::chrono::milliseconds patience)
     : ssl_(std::move(session)), patience_(patience) {
-    BIO* const bio = ssl_ ? ends::over(*this) : nullptr;
+    BIO* const bio = ssl_ ? ends::bio::over(*this) : nullptr;
     if (bio) {
         SSL_set_bio(ssl_.get(), bio, bio);
         SSL_set_options(ssl_.get(), SSL_OP_NO_QUERY_MTU);

@@ -38,7 +38,7 @@ public:
     static result<std::shared_ptr<tls_client_context>, std::string> load(const std::string& authorities_file, proof,
                                                                          layer = layer::stream);
 
-    /// An SSL in connect state for tls_session or dtls_client_session, to the server with this name or IP address
+    /// An SSL in connect state for tls_session or dtls_session, to the server with this name or IP address
     /// (without brackets); null without memory. It may outlive the context. `protocol` is offered by ALPN (RFC 7443),
     /// unless it is empty.
     [[nodiscard]] session_ptr new_session(const std::string& host, std::string_view protocol = {}) const noexcept;

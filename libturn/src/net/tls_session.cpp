@@ -2,71 +2,33 @@
 
 #include <algorithm>
 #include <cassert>
-#include <new>
 #include <utility>
 
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "net/tls_bio.hpp"
 #include "net/tls_certificate.hpp"
 
 namespace turn::net {
 
-/// A BIO over the bytes of the call that runs: no buffers of its own, and no copies but OpenSSL's.
+/// Of the call that runs: no buffers of its own, and no copies but OpenSSL's.
 struct tls_session::ends {
-    static int read(BIO* bio, char* to, std::size_t room, std::size_t* taken) {
-        bytes& unread = static_cast<tls_session*>(BIO_get_data(bio))->unread_;
-        BIO_clear_retry_flags(bio);
-        *taken = std::min(room, unread.size());
-        if (*taken == 0) {
-            BIO_set_retry_read(bio); // more may come
-            return 0;
-        }
-        std::copy_n(unread.data(), *taken, reinterpret_cast<std::byte*>(to));
-        unread = unread.subspan(*taken);
-        return 1;
+    static std::size_t read(tls_session& s, std::span<std::byte> to) noexcept {
+        const auto taken = std::min(to.size(), s.unread_.size());
+        std::copy_n(s.unread_.begin(), taken, to.begin());
+        s.unread_ = s.unread_.subspan(taken);
+        return taken;
     }
-
-    static int write(BIO* bio, const char* from, std::size_t size, std::size_t* written) {
-        std::vector<std::byte>* const out = static_cast<tls_session*>(BIO_get_data(bio))->out_;
-        BIO_clear_retry_flags(bio);
-        *written = 0;
-        if (!out) return 0;
-        const std::span data(reinterpret_cast<const std::byte*>(from), size);
-        try {
-            out->insert(out->end(), data.begin(), data.end());
-        } catch (const std::bad_alloc&) { // must not pass through C
-            return 0;
-        }
-        *written = size;
-        return 1;
+    static bool write(tls_session& s, bytes from) {
+        if (s.out_) s.out_->insert(s.out_->end(), from.begin(), from.end());
+        return s.out_ != nullptr;
     }
-
-    static long control(BIO*, int what, long, void*) { return what == BIO_CTRL_FLUSH ? 1 : 0; }
-
-    static BIO_METHOD* new_method() {
-        BIO_METHOD* const m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "tls_session");
-        if (!m) return nullptr;
-        BIO_meth_set_read_ex(m, read);
-        BIO_meth_set_write_ex(m, write);
-        BIO_meth_set_ctrl(m, control);
-        return m;
-    }
-
-    static BIO* over(tls_session& session) {
-        // Never freed: sessions of any thread may need it until the process ends.
-        static const BIO_METHOD* const method = new_method();
-        BIO* const bio = method ? BIO_new(method) : nullptr;
-        if (!bio) return nullptr;
-        BIO_set_data(bio, &session);
-        BIO_set_init(bio, 1);
-        return bio;
-    }
+    static long control(tls_session&, int, long) noexcept { return 0; }
 };
 
 tls_session::tls_session(session_ptr session) : ssl_(std::move(session)) {
-    BIO* const bio = ssl_ ? ends::over(*this) : nullptr;
+    BIO* const bio = ssl_ ? tls_bio<tls_session, ends>::over(*this) : nullptr;
     if (bio) {
         SSL_set_bio(ssl_.get(), bio, bio);
     } else {

@@ -2,50 +2,11 @@
 
 #include "base/crypto.hpp"
 #include "relay/state.hpp"
+#include "stun/reason_phrase.hpp"
 
 namespace turn {
 
 namespace {
-
-/// The reason phrases of RFC 8489, 14.8 and RFC 8656, 19; 431 is the name the field knows it by.
-std::string_view phrase(std::uint16_t code) noexcept {
-    switch (code) {
-    case 300:
-        return "Try Alternate";
-    case 400:
-        return "Bad Request";
-    case 401:
-        return "Unauthorized"; // RFC 5389's name: the shorter, and what operators search for
-    case 403:
-        return "Forbidden";
-    case 420:
-        return "Unknown Attribute";
-    case 431:
-        return "Integrity Check Failure";
-    case 437:
-        return "Allocation Mismatch";
-    case 438:
-        return "Stale Nonce";
-    case 440:
-        return "Address Family not Supported";
-    case 441:
-        return "Wrong Credentials";
-    case 442:
-        return "Unsupported Transport Protocol";
-    case 443:
-        return "Peer Address Family Mismatch";
-    case 446:
-        return "Connection Already Exists";
-    case 447:
-        return "Connection Timeout or Failure";
-    case 486:
-        return "Allocation Quota Reached";
-    case 508:
-        return "Insufficient Capacity";
-    default:
-        return "Server Error";
-    }
-}
 
 constexpr bool is_challenge(std::uint16_t code) noexcept {
     return code == 401 || code == 431 || code == 438;
@@ -128,7 +89,7 @@ void relay::state::answer(const request& r, const outcome& o, const reply& conte
     const std::size_t challenge_size = stun::header_size + attribute_size(4) + attribute_size(realm.size()) +
                                        attribute_size(stun::nonce_issuer::text_size) +
                                        (options_.password_algorithms ? attribute_size(8) : 0);
-    const bool wordless = challenge && !fits(challenge_size + phrase(o.code).size() + 3);
+    const bool wordless = challenge && !fits(challenge_size + stun::reason_phrase(o.code).size() + 3);
 
     const std::span<std::byte> room = out.scratch(outbox::largest_answer);
     stun::message_builder b(room,
@@ -137,7 +98,7 @@ void relay::state::answer(const request& r, const outcome& o, const reply& conte
     if (o.code == 0) {
         add_content(b, content);
     } else {
-        b.add<stun::error_code>({o.code, wordless ? std::string_view() : phrase(o.code)});
+        b.add<stun::error_code>({o.code, wordless ? std::string_view() : stun::reason_phrase(o.code)});
         if (o.code == 420) b.add<stun::unknown_attributes>(content.unknown);
         if (content.alternate) add_alternate(b, *content.alternate, r, listeners_[r.listener].protocol);
     }
