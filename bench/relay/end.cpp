@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "lesson.hpp"
+#include "turn/channel_data.hpp"
 #include "turn/client.hpp"
 
 namespace turn::bench {
@@ -66,10 +67,11 @@ private:
     bool indications_;
 };
 
-/// Tells turn-floor where to forward to, and then sends bare payloads.
+/// Tells turn-floor where to forward to, and then sends bare payloads; turn-stream-floor, in ChannelData.
 class floor_end final : public end {
 public:
-    floor_end(const load_options& o, socket_id via, const transport_address& peer) : server_(o.server), via_(via) {
+    floor_end(const load_options& o, socket_id via, const transport_address& peer)
+        : server_(o.server), via_(via), lesson_head_(head_of(sizeof lesson_)), payload_head_(head_of(o.size)) {
         lesson_.where = peer;
     }
 
@@ -84,6 +86,11 @@ public:
         teach(now, out);
     }
     std::optional<bytes> handle(bytes datagram, time_point, outbox&) override {
+        if (is_stream(via_)) {
+            const auto framed = channel_data::parse(datagram);
+            if (!framed) return std::nullopt;
+            datagram = framed->payload;
+        }
         if (const auto answer = lesson::read(datagram)) {
             relayed_ = answer->where;
             state_ = state::ready;
@@ -91,19 +98,31 @@ public:
         }
         return datagram;
     }
-    void send(bytes payload, outbox& out) override {
-        out.send({.via = via_, .to = server_, .body = payload, .way = direction::up});
-    }
+    void send(bytes payload, outbox& out) override { say(payload_head_, payload, out); }
 
 private:
+    using head = std::array<std::byte, channel_data_header_size>;
+    static head head_of(std::size_t length) noexcept {
+        return channel_data_header(channel_number, static_cast<std::uint16_t>(length));
+    }
     void teach(time_point now, outbox& out) {
         again_ = now + std::chrono::milliseconds(500);
-        out.send({.via = via_, .to = server_, .body = std::as_bytes(std::span(&lesson_, 1))});
+        say(lesson_head_, std::as_bytes(std::span(&lesson_, 1)), out);
+    }
+    void say(const head& h, bytes body, outbox& out) const {
+        const bool framed = is_stream(via_);
+        out.send({.via = via_,
+                  .to = server_,
+                  .head = framed ? bytes(h) : bytes(),
+                  .body = body,
+                  .pad = static_cast<std::uint8_t>(framed ? padding_of(body.size()) : 0),
+                  .way = direction::up});
     }
 
     lesson lesson_;
     transport_address server_;
     socket_id via_;
+    head lesson_head_, payload_head_; ///< of streams
     time_point again_{};
     int attempts_ = 0;
 };

@@ -103,8 +103,9 @@ parsed_options parse_options(int argc, char** argv) {
             throw CLI::ValidationError("--target", "the floor answers no requests");
         if ((o.work == workload::memory || o.work == workload::churn) && o.pid == 0)
             throw CLI::ValidationError("--pid", "needed: whose memory is measured?");
-        if (o.client != transport::udp && (o.at == target::floor || !o.relays() || o.work == workload::mix))
-            throw CLI::ValidationError("--client", "streams are for what is relayed by a TURN server");
+        const bool floor_with_tls = o.at == target::floor && o.client == transport::tls;
+        if (o.client != transport::udp && (floor_with_tls || !o.relays() || o.work == workload::mix))
+            throw CLI::ValidationError("--client", "streams are for what is relayed, and no floor has TLS");
     } catch (const CLI::ParseError& e) {
         p.done = true;
         p.status = app.exit(e) == 0 ? 0 : 2;

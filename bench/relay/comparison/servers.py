@@ -154,16 +154,18 @@ class Floor(Server):
         return "turn-floor"
 
     def command(self, run):
+        bench = os.path.dirname(self.program)
         if run.workload.tcp_relay:
-            return [os.path.join(os.path.dirname(self.program), "turn-splice-floor"), f"{ADDRESS}:{run.port}"]
-        return [self.program, f"{ADDRESS}:{run.port}", str(self.threads)]
+            return [os.path.join(bench, "turn-splice-floor"), f"{ADDRESS}:{run.port}"]
+        program = os.path.join(bench, "turn-stream-floor") if run.workload.client == "tcp" else self.program
+        return [program, f"{ADDRESS}:{run.port}", str(self.threads)]
 
     def does(self, workload):
         return workload.floor
 
     def wait_until_ready(self, process, run):
         """Sockets for datagrams are all bound before the first of them, and clients repeat their lessons."""
-        if run.workload.tcp_relay:
+        if run.workload.tcp_relay or run.workload.client == "tcp":
             wait_for_listener(process, run.port)
 
 

@@ -60,9 +60,9 @@ WORKLOADS = [
     Workload("one flow", ("flow",)),
     Workload("one flow, GSO/GRO ends", ("flow", "--segmentation")),
     # No more than coturn's thread and turn-load keep up with: who is behind finds many messages at once, which is cheap.
-    Workload("TCP clients", ("audio", "--clients", "500"), floor=False, client="tcp"),
+    Workload("TCP clients", ("audio", "--clients", "500"), client="tcp"),
     Workload("TLS clients", ("audio", "--clients", "300"), floor=False, client="tls"),
-    Workload("TCP clients, 100 000 packets/s", ("audio",), group=FULL, floor=False, client="tcp"),
+    Workload("TCP clients, 100 000 packets/s", ("audio",), group=FULL, client="tcp"),
     Workload("Binding", ("binding",), unit="answer", floor=False),
     Workload("allocate cycle", ("allocate",), unit="cycle", floor=False),
     Workload("audio, 20 000 packets/s", ("audio", "--clients", "200")),  # where latencies are compared
