@@ -65,14 +65,17 @@ TEST_CASE("RFC 8489 10: an asio_client goes where it is sent, over UDP, TCP, TLS
         ann.it.async_allocate({}, [&](std::error_code error, const client::allocated& a) {
             made = told<client::allocated>{error, {a}};
         });
+        ends channel; // asked for behind it, without waiting
+        ann.it.async_bind_channel(bob.local(), channel.note());
         ann.run_until([&] { return ann.it.server() == of(there.at, t); });
         CHECK_FALSE(made);
+        CHECK(channel.all.empty());
         CHECK(ann.bind()); // asked on the way
-        ann.run_until([&] { return made.has_value(); });
+        ann.run_until([&] { return made && !channel.all.empty(); });
         REQUIRE(*made);
         CHECK(ann.it.has_allocation());
+        CHECK(channel.all == std::vector<std::error_code>{{}});
 
-        REQUIRE(ann.bind_channel(bob.local()));
         REQUIRE(ann.send(bob.local(), "from there"));
         const auto heard = bob.receive();
         REQUIRE(heard);
