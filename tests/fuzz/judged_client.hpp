@@ -230,7 +230,7 @@ private:
         require(bool(m));
         if (m->cls() == stun::message_class::indication)
             return require(m->method() == stun::method::send && !m->has_integrity());
-        require(m->cls() == stun::message_class::request);
+        require(m->cls() == stun::message_class::request && !waits_);
         if (std::ranges::find(requests_, m->id(), &request::id) != requests_.end()) return; // once more
         request r{.raw = {}, .id = m->id(), .to = it_.server()};
         if (m->has_integrity()) r.key = signed_with(*m);
