@@ -34,7 +34,25 @@ std::string joined(const json& list) {
     return text.empty() ? "-" : text;
 }
 
+bool is_tcp(const json& relay) {
+    return relay.at("peerTransport") == "tcp";
+}
+
+/// As its peers see it.
+std::string relayed(const json& relay) {
+    return joined(relay.at("relayedAddresses")) + (is_tcp(relay) ? " tcp" : "");
+}
+
+/// Of a TCP relay with its peers.
+std::string connections(const json& relay) {
+    if (!is_tcp(relay)) return "-";
+    return fmt::format("{} open, {} pending", relay.at("openPeerConnections").get<std::uint64_t>(),
+                       relay.at("pendingPeerConnections").get<std::uint64_t>());
+}
+
+/// A stream has no packets.
 std::string traffic(const json& relay, const char* packets, const char* bytes) {
+    if (is_tcp(relay)) return bytes_in_words(relay.at(bytes).get<std::uint64_t>());
     return fmt::format("{} packets, {}", relay.at(packets).get<std::uint64_t>(),
                        bytes_in_words(relay.at(bytes).get<std::uint64_t>()));
 }
@@ -44,10 +62,11 @@ std::string time(const json& seconds) {
 }
 
 std::string relays_in_words(const json& answer) {
-    rows lines{{"ID", "USER", "CLIENT", "VIA", "RELAYED", "PEERS", "UP", "DOWN", "AGE", "EXPIRES IN", "VERDICT"}};
+    rows lines{{"ID", "USER", "CLIENT", "VIA", "RELAYED", "PEERS", "CONNECTIONS", "UP", "DOWN", "AGE", "EXPIRES IN",
+                "VERDICT"}};
     for (const auto& r : answer.at("relays"))
         lines.push_back({std::to_string(r.at("id").get<std::uint64_t>()), shown(r.at("user")), shown(r.at("client")),
-                         shown(r.at("transport")), joined(r.at("relayedAddresses")), joined(r.at("peers")),
+                         shown(r.at("transport")), relayed(r), joined(r.at("peers")), connections(r),
                          traffic(r, "packetsUp", "bytesUp"), traffic(r, "packetsDown", "bytesDown"),
                          time(r.at("ageSeconds")), time(r.at("expiresInSeconds")), shown(r.at("verdict"))});
     if (lines.size() == 1) return "no relays\n";
@@ -60,7 +79,7 @@ std::string relay_in_words(const json& r) {
         {"verdict", shown(r.at("verdict"))},
         {"user", fmt::format("{}  ({})", shown(r.at("user")), shown(r.at("realm")))},
         {"client", fmt::format("{} {} to {}", shown(r.at("client")), shown(r.at("transport")), shown(r.at("server")))},
-        {"relayed", joined(r.at("relayedAddresses"))},
+        {"relayed", relayed(r)},
         {"peers", joined(r.at("peers"))},
         {"up", traffic(r, "packetsUp", "bytesUp")},
         {"down", traffic(r, "packetsDown", "bytesDown")},
@@ -71,6 +90,11 @@ std::string relay_in_words(const json& r) {
     for (const auto& c : r.at("channels"))
         lines.push_back({"channel", fmt::format("0x{:04x} {}, for {}", c.at("number").get<unsigned>(),
                                                 shown(c.at("peer")), time(c.at("expiresInSeconds")))});
+    for (const auto& c : r.at("peerConnections"))
+        lines.push_back({"connection", fmt::format("{} {}, {} up, {} down", shown(c.at("peer")),
+                                                   c.at("bound").get<bool>() ? "open" : "pending",
+                                                   bytes_in_words(c.at("bytesUp").get<std::uint64_t>()),
+                                                   bytes_in_words(c.at("bytesDown").get<std::uint64_t>()))});
     lines.push_back({"requests", counts(r.at("requests"), "none")});
     lines.push_back({"refused", counts(r.at("refused"), "none")});
     for (const char* way : {"up", "down", "control"})

@@ -37,6 +37,16 @@ void add_places(const json& status, rows& lines) {
     }
 }
 
+/// Only where there is, or was, any.
+void add_tcp_relays(const json& tcp, rows& lines) {
+    const auto number = [&](const char* name) { return tcp.at(name).get<std::uint64_t>(); };
+    if (number("relays") + number("bytesUp") + number("bytesDown") == 0) return;
+    lines.push_back(
+        {"tcp relays", fmt::format("{} of them; connections with peers: {} open, {} pending; {} up, {} down",
+                                   number("relays"), number("openPeerConnections"), number("pendingPeerConnections"),
+                                   bytes_in_words(number("bytesUp")), bytes_in_words(number("bytesDown")))});
+}
+
 void add_numbers(const json& status, rows& lines) {
     const json& ports = status.at("ports");
     const json& traffic_of = status.at("traffic");
@@ -44,6 +54,7 @@ void add_numbers(const json& status, rows& lines) {
     lines.push_back(
         {"relays", fmt::format("{} of {}, by {}", status.at("numAllocations").get<std::uint64_t>(),
                                status.at("capacity").get<std::uint64_t>(), counts(status.at("relays"), "nothing"))});
+    add_tcp_relays(status.at("tcpRelays"), lines);
     lines.push_back(
         {"relay ports",
          fmt::format("{}, of {}-{}",

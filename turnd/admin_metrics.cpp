@@ -123,6 +123,8 @@ void dtls(metrics_writer& w, const turn::dtls_totals& books) {
 /// Of TCP allocations.
 void peer_connections(metrics_writer& w, const turn::server_totals& totals) {
     const turn::relay_totals& relay = totals.relay;
+    w.family("turnd_tcp_allocations", "gauge", "Allocations that relay TCP now; they are among turnd_allocations.");
+    w.sample({}, relay.tcp_allocations);
     w.family("turnd_peer_connections", "gauge",
              "Connections between TCP relays and peers now: bound to a client's, or not yet.");
     w.sample({{"state", "bound"}}, relay.peer_connections_bound);

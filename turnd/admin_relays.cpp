@@ -44,7 +44,11 @@ json channels(const turn::allocation_report& r) {
     return list;
 }
 
-/// With peers of a TCP allocation.
+/// With peers of a TCP allocation: joined to a client's, or not.
+std::size_t connections(const turn::allocation_report& r, bool bound) {
+    return static_cast<std::size_t>(std::ranges::count(r.connections, bound, &turn::peer_connection_report::bound));
+}
+
 json connections(const turn::allocation_report& r) {
     json list = json::array();
     for (const auto& c : r.connections)
@@ -88,6 +92,8 @@ json relay_json(const turn::allocation_report& r) {
             {"server", r.server.to_string()},
             {"relayedAddresses", relayed_addresses(r)},
             {"peers", peers(r.peers)},
+            {"openPeerConnections", connections(r, true)},
+            {"pendingPeerConnections", connections(r, false)},
             {"packetsUp", r.used.packets_up},
             {"bytesUp", r.used.bytes_up},
             {"packetsDown", r.used.packets_down},

@@ -1,5 +1,6 @@
 #include "admin_status.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include <nlohmann/json.hpp>
@@ -45,6 +46,17 @@ json connections(const turn::stream_totals& books) {
         object[std::string(turn::name(t))] = books.connections[static_cast<std::size_t>(t)];
     object["withoutAllocation"] = books.without_allocation;
     return object;
+}
+
+/// RFC 6062: what they carry is no packets, and not in the traffic.
+json tcp_relays(const turn::server_totals& totals) {
+    const turn::relay_totals& books = totals.relay;
+    const std::uint64_t open = std::min(books.peer_connections, books.peer_connections_bound);
+    return {{"relays", books.tcp_allocations},
+            {"openPeerConnections", open},
+            {"pendingPeerConnections", books.peer_connections - open},
+            {"bytesUp", totals.peers.relayed_bytes[static_cast<std::size_t>(turn::direction::up)]},
+            {"bytesDown", totals.peers.relayed_bytes[static_cast<std::size_t>(turn::direction::down)]}};
 }
 
 json ports(const admin_numbers& n) {
@@ -93,6 +105,7 @@ std::string status_json(const admin_numbers& n) {
     object["activeClients"] = n.active_clients;
     object["numAllocations"] = relay.allocations;
     object["relays"] = relays_by_transport(relay);
+    object["tcpRelays"] = tcp_relays(n.totals);
     object["permissions"] = relay.permissions;
     object["channels"] = relay.channels;
     object["capacity"] = n.totals.capacity;

@@ -56,6 +56,7 @@ json relay_books(const turn::relay_totals& books) {
         for (std::size_t r = 0; r < results.size(); ++r)
             object["allocates"][over][std::string(results[r])] = books.allocates[i][r];
     }
+    object["tcp-allocations"] = books.tcp_allocations;
     object["permissions"] = books.permissions;
     object["channels"] = books.channels;
     object["allocations-created"] = books.allocations_created;

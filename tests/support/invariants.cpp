@@ -115,6 +115,7 @@ void check_nothing_left(const relay_counters& c, fake_addresses& addresses, cons
                         time_point now) {
     must_equal(c.allocations.value(), 0, "allocations after a drain");
     must_equal(sum(c.allocations_over), 0, "allocations by transport after a drain");
+    must_equal(c.tcp_allocations.value(), 0, "TCP allocations after a drain");
     for (const auto& row : c.relayed_addresses) must_equal(sum(row), 0, "relayed addresses after a drain");
     must_equal(c.permissions.value(), 0, "permissions after a drain");
     must_equal(c.channels.value(), 0, "channels after a drain");

@@ -219,6 +219,11 @@ void tcp_world::carry_out() {
 
 void tcp_world::check() {
     check_books(it_.counters(), tally_);
+    const auto tcp = std::ranges::count(reports(), transport::tcp, &allocation_report::relayed_protocol);
+    if (it_.counters().tcp_allocations.value() != static_cast<std::uint64_t>(tcp))
+        throw invariant_violation("TCP allocations: the relay says " +
+                                  std::to_string(it_.counters().tcp_allocations.value()) + ", it is " +
+                                  std::to_string(tcp));
     const auto held = it_.counters().peer_connections.value();
     if (held != addresses.connections.size())
         throw invariant_violation("connections with peers: the relay says " + std::to_string(held) + ", it is " +

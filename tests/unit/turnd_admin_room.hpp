@@ -26,6 +26,10 @@ inline admin_numbers some_numbers() {
     auto& relay = n.totals.relay;
     relay.allocations = 5;
     relay.allocations_over = {3, 1, 1};
+    relay.tcp_allocations = 1;
+    relay.peer_connections = 5;
+    relay.peer_connections_bound = 3;
+    n.totals.peers.relayed_bytes = {4000, 5000};
     relay.relayed_addresses = {{{3, 1}, {1, 0}, {1, 0}}};
     relay.allocates[0] = {7, 8, 9};
     relay.permissions = 11;

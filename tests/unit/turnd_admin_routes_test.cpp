@@ -131,6 +131,8 @@ TEST_CASE("turnd: relays are listed by id with what the table needs") {
                                    {"server", "192.0.2.1:3478"},
                                    {"relayedAddresses", {"192.0.2.1:24000"}},
                                    {"peers", json::array()},
+                                   {"openPeerConnections", 0},
+                                   {"pendingPeerConnections", 0},
                                    {"packetsUp", 1},
                                    {"bytesUp", 2},
                                    {"packetsDown", 3},
@@ -176,6 +178,23 @@ TEST_CASE("turnd: one relay is shown with permissions, channels, requests, refus
         CHECK(no.status == 404);
         CHECK(error_of(no) == "no-such-relay");
     }
+}
+
+TEST_CASE("turnd: a relay that speaks TCP to its peers is shown with its connections") {
+    story s;
+    auto& r = s.relays[0];
+    r.protocol = turn::transport::tls;
+    r.relayed_protocol = turn::transport::tcp;
+    r.connections = {{at("203.0.113.5:80"), true, {1000, 2000}}, {at("203.0.113.6:80"), false, {}}};
+    const json line = json::parse(asked(s.world(), "/api/v1/relays").body)["relays"][2];
+    CHECK(line["transport"] == "tls");
+    CHECK(line["peerTransport"] == "tcp");
+    CHECK(line["openPeerConnections"] == 1);
+    CHECK(line["pendingPeerConnections"] == 1);
+    const json shown = json::parse(asked(s.world(), "/api/v1/relays/7").body);
+    CHECK(shown["peerConnections"] ==
+          json::array({{{"peer", "203.0.113.5:80"}, {"bound", true}, {"bytesUp", 1000}, {"bytesDown", 2000}},
+                       {{"peer", "203.0.113.6:80"}, {"bound", false}, {"bytesUp", 0}, {"bytesDown", 0}}}));
 }
 
 TEST_CASE("turnd: the relays of a user whose name is no UTF-8 are still JSON") {

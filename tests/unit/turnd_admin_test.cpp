@@ -46,6 +46,11 @@ TEST_CASE("turnd: the status has the fields that operators know, in the units of
     CHECK(status["activeClients"] == 3);
     CHECK(status["numAllocations"] == 5);
     CHECK(status["relays"] == json{{"udp", 3}, {"tcp", 1}, {"tls", 1}, {"dtls", 0}});
+    CHECK(status["tcpRelays"] == json{{"relays", 1},
+                                      {"openPeerConnections", 3},
+                                      {"pendingPeerConnections", 2},
+                                      {"bytesUp", 4000},
+                                      {"bytesDown", 5000}});
     CHECK(status["capacity"] == 6000);
     CHECK(status["ports"] == json{{"min", 24000}, {"max", 29999}, {"used", 6}, {"free", 5994}, {"peak", 50}});
     CHECK(status["connections"] == json{{"tcp", 13}, {"tls", 14}, {"dtls", 2}, {"withoutAllocation", 0}});

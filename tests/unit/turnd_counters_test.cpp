@@ -36,7 +36,7 @@ turn::relay_totals numbered_relay(std::uint64_t from) {
     for (auto& over : t.relayed_addresses)
         for (auto& n : over) n = next();
     for (auto* n : {&t.absorbed, &t.pending, &t.allocations, &t.permissions, &t.channels, &t.allocations_created,
-                    &t.allocations_ended, &t.icmp.received, &t.icmp.relayed})
+                    &t.allocations_ended, &t.tcp_allocations, &t.icmp.received, &t.icmp.relayed})
         *n = next();
     for (auto& n : t.icmp.dropped) n = next();
     return t;
@@ -88,6 +88,7 @@ void check_books(const json& shown, const turn::relay_totals& relay, const turn:
     CHECK(shown["relayed-addresses"]["tls"]["ipv6"] == relay.relayed_addresses[2][1]);
     CHECK(shown["allocates"]["udp"]["challenged"] == relay.allocates[0][1]);
     CHECK(shown["permissions"] == relay.permissions);
+    CHECK(shown["tcp-allocations"] == relay.tcp_allocations);
     CHECK(shown["channels"] == relay.channels);
     CHECK(shown["allocations-created"] == relay.allocations_created);
     CHECK(shown["allocations-ended"] == relay.allocations_ended);

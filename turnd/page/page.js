@@ -92,12 +92,15 @@ function showStatus(status) {
         ["Active clients", count(status.activeClients)],
         ["Active relays", count(status.numAllocations)],
         ...Object.entries(status.relays).map(([transport, n]) => [`via ${transport.toUpperCase()}`, count(n)]),
+        ["relaying TCP", count(status.tcpRelays.relays)],
+        ["Peer connections", openAndPending(status.tcpRelays)],
         ["Relays at most", count(status.capacity)],
         ["Ports used", count(status.ports.used)],
         ["Ports free", count(status.ports.free)],
         ["Ports peak", count(status.ports.peak)],
     ]);
-    remember({ up: status.traffic.relayedUp, down: status.traffic.relayedDown });
+    const { relayedUp, relayedDown } = status.traffic, { bytesUp, bytesDown } = status.tcpRelays;
+    remember({ up: { bytes: relayedUp.bytes + bytesUp }, down: { bytes: relayedDown.bytes + bytesDown } });
     draw();
     fill($("listeners"), [
         ["Address", (l) => l.address],
@@ -116,6 +119,9 @@ const drops = { up: "packet to a peer dropped", down: "packet to a client droppe
 const counted = (object, what) => Object.entries(object).map(([reason, n]) => ({ reason, what, n }));
 const dropped = (by) => Object.entries(drops).flatMap(([way, what]) => counted(by[way] ?? {}, what));
 
+const openAndPending = ({ openPeerConnections: open, pendingPeerConnections: pending }) =>
+    count(open) + (pending ? ` + ${count(pending)} pending` : "");
+
 function filter() {
     const query = new URLSearchParams({ limit: 200 });
     for (const name of ["user", "client"]) if ($(`filter-${name}`).value) query.set(name, $(`filter-${name}`).value);
@@ -123,8 +129,10 @@ function filter() {
 }
 
 const relayLink = (r) => element("a", { href: `#relay/${r.id}` }, `#${r.id}`);
-const amount = (packets, size) => `${count(packets)} (${bytes(size)})`;
-const addresses = (r) => r.relayedAddresses.join(" ");
+const isTcp = (r) => r.peerTransport === "tcp"; // to peers: RFC 6062
+const amount = (r, packets, size) => isTcp(r) ? bytes(size) : `${count(packets)} (${bytes(size)})`;
+const addresses = (r) => r.relayedAddresses.join(" ") + (isTcp(r) ? " TCP" : "");
+const connections = (r) => isTcp(r) ? openAndPending(r) : "";
 
 async function showRelays() {
     try {
@@ -137,8 +145,9 @@ async function showRelays() {
             ["Via", (r) => r.transport.toUpperCase()],
             ["Relayed address", addresses],
             ["Peers", (r) => r.peers.join(" ")],
-            ["To peers", (r) => amount(r.packetsUp, r.bytesUp), true],
-            ["To client", (r) => amount(r.packetsDown, r.bytesDown), true],
+            ["Connections", connections],
+            ["To peers", (r) => amount(r, r.packetsUp, r.bytesUp), true],
+            ["To client", (r) => amount(r, r.packetsDown, r.bytesDown), true],
             ["Age", (r) => duration(r.ageSeconds), true],
             ["Verdict", (r) => r.verdict],
         ], relays, "No relays.");
@@ -169,8 +178,8 @@ async function showRelay(id) {
         ["Server", r.server],
         ["Relayed address", addresses(r)],
         ["Peers", r.peers.join(" ")],
-        ["To peers", amount(r.packetsUp, r.bytesUp)],
-        ["To client", amount(r.packetsDown, r.bytesDown)],
+        ["To peers", amount(r, r.packetsUp, r.bytesUp)],
+        ["To client", amount(r, r.packetsDown, r.bytesDown)],
         ["Age", duration(r.ageSeconds)],
         ["Expires in", duration(r.expiresInSeconds)],
     ]);
@@ -181,6 +190,13 @@ async function showRelay(id) {
         ["Peer", (c) => c.peer],
         ["Expires in", (c) => duration(c.expiresInSeconds), true],
     ], r.channels, "None.");
+    $("relay-connections-title").hidden = $("relay-connections-place").hidden = !isTcp(r);
+    fill($("relay-connections"), [
+        ["Peer", (c) => c.peer],
+        ["State", (c) => c.bound ? "open" : "pending"],
+        ["To the peer", (c) => bytes(c.bytesUp), true],
+        ["To the client", (c) => bytes(c.bytesDown), true],
+    ], r.peerConnections, "None.");
     fill($("relay-requests"), [["Request", ([name]) => name], ["Answer", (entry) => entry[1]], ["How often", (entry) => count(entry[2]), true]], [
         ...Object.entries(r.requests).filter(([, n]) => n > 0).map(([name, n]) => [name, "success", n]),
         ...Object.entries(r.refused).map(([reason, n]) => ["any", `refused: ${reason}`, n]),

@@ -79,6 +79,7 @@ struct relay_books {
     // What is alive now.
     Number allocations{};
     std::array<Number, transport_count> allocations_over{}; ///< by transport of the client; their sum is `allocations`
+    Number tcp_allocations{};                               ///< of `allocations`, those that relay TCP (RFC 6062)
     /// By transport of the client and family (IPv4, IPv6); a dual allocation has one of each.
     std::array<std::array<Number, 2>, transport_count> relayed_addresses{};
     Number permissions{};

@@ -273,6 +273,7 @@ outcome relay::state::allocate(request& r, reply& content, outbox& out) {
     next_allocation_ += services_.allocation_id_step;
     ++books_.allocations;
     ++books_.allocations_over[transport];
+    if (made.relays_tcp()) ++books_.tcp_allocations;
     ++books_.allocations_created;
     if (is_connection(r.tuple.via)) out.ask(connection_claimed{r.tuple.via, true});
     r.slot = s;

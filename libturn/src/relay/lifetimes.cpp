@@ -48,7 +48,9 @@ void relay::state::end_family(slot s, address_family f, outbox& out) noexcept {
     set_entry(relayed.id, {});
     books_.relayed_addresses[transport_of(a.listener)][family_index(f)].subtract(1);
     out.ask(close_socket{relayed.id});
+    const bool relayed_tcp = a.relays_tcp();
     relayed.id = no_socket;
+    if (relayed_tcp && !a.relays_tcp()) books_.tcp_allocations.subtract(1);
 }
 
 /// Precondition: out.has_room() when this step began.

@@ -41,6 +41,7 @@ void plus(relay_totals& sum, const relay_books<Number>& b) noexcept {
     plus(sum.icmp.dropped, b.icmp.dropped);
     plus(sum.allocations, b.allocations);
     plus(sum.allocations_over, b.allocations_over);
+    plus(sum.tcp_allocations, b.tcp_allocations);
     plus(sum.relayed_addresses, b.relayed_addresses);
     plus(sum.permissions, b.permissions);
     plus(sum.channels, b.channels);
