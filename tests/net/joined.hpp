@@ -90,6 +90,11 @@ public:
         ::setsockopt(handle_.number(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
         close();
     }
+    /// Nobody will take what is said here, nor say anything: it was reset.
+    [[nodiscard]] bool is_cut_off() const {
+        pollfd asked{handle_.number(), 0, 0};
+        return ::poll(&asked, 1, 0) == 1 && (asked.revents & POLLHUP) != 0;
+    }
     [[nodiscard]] bool said_all() const { return sent_ == to_send_.size(); }
     [[nodiscard]] std::size_t sent() const { return sent_; }
     [[nodiscard]] std::string text() const { return {reinterpret_cast<const char*>(heard.data()), heard.size()}; }

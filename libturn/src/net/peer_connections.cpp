@@ -60,12 +60,6 @@ void block_broken_pipe_signal() noexcept {
     static_cast<void>(blocked);
 }
 
-int error_of(int descriptor) noexcept {
-    int error = 0;
-    socklen_t size = sizeof error;
-    return ::getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
-}
-
 /// Bound to a relayed transport address beside its listener; null with the cause in errno.
 file_descriptor open_beside(const transport_address& local) noexcept {
     file_descriptor opened(
@@ -242,6 +236,7 @@ bool peer_connections::join(peer_connection id, client_connection client) {
     unlimit(client_socket);
     c->spliced = std::make_unique<splice>(std::move(client), std::move(c->handle));
     c->now = stage::joined;
+    c->broken = false;
     ++books_.joined;
     deadlines_.remove(index);
     if (!watch(client_socket, event_data(clients_socket, index), edges)) {
@@ -365,7 +360,7 @@ void peer_connections::serve(std::uint32_t index, time_point now) {
 void peer_connections::serve_connecting(std::uint32_t index) {
     connection& c = connections_[index];
     if ((c.heard & (EPOLLOUT | EPOLLERR | EPOLLHUP)) == 0) return;
-    if (const int error = error_of(c.handle.number()); error != 0) return report_failed(index, error);
+    if (const int error = take_error(c.handle.number()); error != 0) return report_failed(index, error);
     c.now = stage::established;
     deadlines_.remove(index);
     ++books_.connected;
@@ -386,7 +381,6 @@ void peer_connections::serve_joined(std::uint32_t index, time_point now) {
     splice& s = *c.spliced;
     splice::state state{};
     const std::uint64_t before = s.delivered()[0] + s.delivered()[1];
-    const bool was_broken = s.broken();
     try {
         state = s.go_on(room_, std::min(effort_a_turn, effort_left_), books_);
     } catch (const std::bad_alloc&) {
@@ -400,7 +394,7 @@ void peer_connections::serve_joined(std::uint32_t index, time_point now) {
         return report_ended(index, s.error());
     }
     if (s.broken()) {
-        if (!was_broken) deadlines_.set(index, now + options_.broken);
+        if (!std::exchange(c.broken, true) || moved != 0) deadlines_.set(index, now + options_.broken);
     } else if (s.half_closed()) {
         deadlines_.set(index, now + options_.half_closed);
     }

@@ -25,7 +25,7 @@ using turn::peer_connection;
 struct peer_connection_options {
     std::chrono::milliseconds connect{30'000};      ///< until a peer has answered; RFC 6062, 5.2: at least 30 s
     std::chrono::milliseconds half_closed{300'000}; ///< one end has said all it had to, and the other says nothing
-    std::chrono::milliseconds broken{30'000};       ///< one end is gone, and the other still has not closed
+    std::chrono::milliseconds broken{30'000};       ///< one end is gone, and the other takes nothing of what is left
     std::size_t most = 65'536;                      ///< connections at a time
     std::size_t most_pipes = 32;                    ///< each holds up to 1 MiB that somebody does not read
 };
@@ -119,6 +119,7 @@ private:
     struct connection {
         stage now = stage::none;
         bool waits_for_turn = false; ///< its index is in turns_
+        bool broken = false;         ///< and has a deadline for that
         std::uint32_t heard = 0;     ///< of epoll's events, before it is joined
         int error = 0;
         file_descriptor handle{}; ///< the peer's, until it is joined

@@ -1,12 +1,16 @@
 #include "net/splice.hpp"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <utility>
+
+#include "net/socket_option.hpp"
 
 namespace turn::net {
 
@@ -81,13 +85,24 @@ void splice::ready(side s, std::uint32_t events) noexcept {
     end& e = ends_[static_cast<std::size_t>(s)];
     if ((events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0) e.readable = true;
     if ((events & ~static_cast<std::uint32_t>(EPOLLIN | EPOLLRDHUP)) != 0) e.writable = true;
+    // A reset. Where there is nothing more to be read or written this alone tells of it.
+    if ((events & EPOLLERR) == 0) return;
+    if (const int error = take_error(e.handle.number()); error != 0) sink_failed(s == side::client ? down : up, error);
 }
 
 splice::state splice::go_on(splice_room& room, std::size_t effort, peer_connection_counters& books) {
     const bool more_up = move(up, room, effort, books);
     const bool more_down = move(down, room, effort, books); // also what TLS has to say since the client was read
-    if (ways_[0].over && ways_[1].over) return state::over;
+    if ((ways_[0].over && ways_[1].over) || speaks_to_nobody(up) || speaks_to_nobody(down)) return state::over;
     return more_up || more_down ? state::busy : state::waiting;
+}
+
+/// Whose other side is gone, and who has got everything of it, and the end: to be closed on while talking costs them
+/// nothing any more, and tells them.
+bool splice::speaks_to_nobody(direction d) noexcept {
+    if (!at(d).into_nothing || !at(d == up ? down : up).over) return false;
+    int unacknowledged = 0;
+    return ::ioctl(source(d).handle.number(), SIOCOUTQ, &unacknowledged) == 0 && unacknowledged == 0;
 }
 
 /// Whether more could be done at once.

@@ -68,7 +68,7 @@ public:
     enum class state : std::uint8_t {
         waiting, ///< for its sockets
         busy,    ///< more could be done at once, but others want their turn
-        over,    ///< both ways have ended, and all that could be delivered was
+        over,    ///< all that could be delivered was, and nobody is left who could hear more
     };
 
     splice(client_connection client, file_descriptor peer);
@@ -128,6 +128,7 @@ private:
     [[nodiscard]] std::size_t take_for_tls(splice_room&, peer_connection_counters&);
     [[nodiscard]] std::size_t throw_away(direction, splice_room&, peer_connection_counters&);
     [[nodiscard]] std::size_t read(direction, std::span<std::byte> room, int flags) noexcept;
+    [[nodiscard]] bool speaks_to_nobody(direction) noexcept;
     void nothing_taken(direction, ssize_t outcome) noexcept;
     std::size_t write(direction, bytes) noexcept;
     void finish(direction);
