@@ -1,4 +1,4 @@
-#include "relay/bandwidth_limit.hpp"
+#include "base/bandwidth_limit.hpp"
 
 #include <initializer_list>
 #include <limits>

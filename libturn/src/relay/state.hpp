@@ -6,10 +6,10 @@
 #include <span>
 #include <vector>
 
+#include "base/bandwidth_limit.hpp"
 #include "base/deadline_queue.hpp"
 #include "base/index_table.hpp"
 #include "base/slot_map.hpp"
-#include "relay/bandwidth_limit.hpp"
 #include "relay/byte_budget.hpp"
 #include "relay/lookups.hpp"
 #include "relay/peer_links.hpp"

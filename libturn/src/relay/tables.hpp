@@ -9,11 +9,11 @@
 #include <optional>
 #include <string>
 
+#include "base/bandwidth_limit.hpp"
 #include "base/few.hpp"
 #include "base/index_table.hpp"
 #include "base/mix.hpp"
 #include "relay/allocation_books.hpp"
-#include "relay/bandwidth_limit.hpp"
 #include "turn/observer.hpp"
 #include "turn/packet.hpp"
 #include "turn/relay.hpp"
