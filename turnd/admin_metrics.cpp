@@ -142,6 +142,10 @@ void peer_connections(metrics_writer& w, const turn::server_totals& totals) {
              "Application data relayed over connections with peers, as it is relayed; up is from clients to peers.");
     for (std::size_t d = 0; d < totals.peers.relayed_bytes.size(); ++d)
         w.sample({{"direction", directions[d]}}, totals.peers.relayed_bytes[d]);
+    w.family("turnd_tcp_relay_held_back_total", "counter",
+             "Times that a connection of a TCP relay was not read until its allocation had bandwidth again.");
+    for (std::size_t d = 0; d < totals.peers.held_back.size(); ++d)
+        w.sample({{"direction", directions[d]}}, totals.peers.held_back[d]);
 }
 
 void kernel(metrics_writer& w, const turn::server_totals& totals) {

@@ -136,6 +136,7 @@ json peer_books(const turn::peer_connection_totals& books) {
     for (std::size_t d = 0; d < books.relayed_bytes.size(); ++d) {
         object["relayed-bytes"][std::string(directions[d])] = books.relayed_bytes[d];
         object["lost-bytes"][std::string(directions[d])] = books.lost_bytes[d];
+        object["held-back"][std::string(directions[d])] = books.held_back[d];
     }
     object["copied-bytes"] = books.copied_bytes;
     object["accepted"] = books.accepted;

@@ -228,4 +228,38 @@ struct couple : joining {
     talker ann{}, bob{};
 };
 
+/// ann over TLS; bob as ever.
+struct secret_couple : joining {
+    explicit secret_couple(test::tls_version version, const net::peer_connection_options& options = {})
+        : joining(options), tls({.version = version}) {
+        bob = peer(id);
+        auto near = client(wire);
+        near.tls = std::make_unique<net::tls_session>(*context);
+        blob room(1 << 20);
+        for (int i = 0; i < 4; ++i) {
+            blob answer;
+            const blob said = tls.to_send();
+            near.tls->receive(said, room, answer);
+            tls.receive(answer);
+        }
+        REQUIRE(near.tls->now() == state::open);
+        everybody = {&wire, &bob};
+        REQUIRE(it->join(id, std::move(near)));
+    }
+    void carry() {
+        tls.receive(bytes(wire.heard).subspan(carried));
+        carried = wire.heard.size();
+        wire.say(tls.to_send());
+    }
+    template <class Condition>
+    bool until(Condition&& done) {
+        return joining::until([&] { return carry(), done(); });
+    }
+    std::shared_ptr<net::tls_context> context = any_context();
+    test::tls_client tls;
+    net::peer_connection id{};
+    talker wire{}, bob{};
+    std::size_t carried = 0;
+};
+
 } // namespace turn::net_test

@@ -29,11 +29,12 @@ time_point soon() {
 struct tcp_server {
     certificate_authority authority{};
     certificate_folder folder{};
+    server_options o = on_loopback();
     server it;
 
-    explicit tcp_server(unsigned threads) : it(start(threads)) {}
-    server start(unsigned threads) {
-        auto o = on_loopback();
+    explicit tcp_server(unsigned threads, std::uint64_t bandwidth = 0) : it(start(threads, bandwidth)) {}
+    server start(unsigned threads, std::uint64_t bandwidth) {
+        o.relay.bandwidth_per_allocation = bandwidth;
         o.threads = threads;
         o.relay.tcp_relay = true;
         o.listeners = {
@@ -354,6 +355,34 @@ TEST_CASE("RFC 6062 5.5: the end of an allocation is the end of its data connect
     CHECK(bob.closed_by(soon()));
     CHECK(unbound.closed_by(soon()));
     CHECK_THROWS(real_stream(relayed));
+    s.stop();
+}
+
+TEST_CASE("RFC 8656 5: a TCP relay has its allocation's bandwidth, and from one moment to the next another") {
+    constexpr std::size_t at_once = 65'536, much = 4 * at_once;
+    tcp_server s(2, 1'000); // bits per second: more than what comes at once would take minutes
+    ann_connection ann(s);
+    ann.allocate();
+    REQUIRE(ann.permit(loopback()) == 0);
+    real_stream bob(ann.relayed), dave(ann.relayed);
+    ann_connection to_bob(s), to_dave(s);
+    for (ann_connection* data : {&to_bob, &to_dave}) {
+        data->nonce = ann.nonce;
+        const auto bind = data->request(stun::method::connection_bind).with<stun::connection_id>(announced(ann));
+        REQUIRE(data->ask(bind).code() == 0);
+    }
+    const std::string text(much, 'x');
+    say(to_bob.stream, text);
+    CHECK(hear(bob, at_once).size() == at_once);
+    say(to_dave.stream, "and what about me?");
+    for (const auto until = soon(); s.it.totals().peers.held_back[0] < 2;)
+        REQUIRE(std::chrono::steady_clock::now() < until);
+
+    s.o.relay.bandwidth_per_allocation = 0;
+    REQUIRE(s.it.reconfigure(s.o));
+    CHECK(hear(bob, much - at_once).size() == much - at_once);
+    CHECK(hear(dave, 18) == "and what about me?");
+    CHECK(s.it.totals().peers.held_back[1] == 0);
     s.stop();
 }
 

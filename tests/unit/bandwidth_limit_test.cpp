@@ -88,3 +88,33 @@ TEST_CASE("a bandwidth limit reckons with every number") {
     const bandwidth_limit everything(std::numeric_limits<std::uint64_t>::max());
     for (int i = 0; i < 100'000; ++i) REQUIRE(everything.spend(fastest, 65'507, start));
 }
+
+TEST_CASE("a bandwidth limit tells a stream how much is left, and lends it what it cannot divide") {
+    const bandwidth_limit limit(8'000'000); // a byte a microsecond
+    bandwidth_limit::bucket bucket{};
+    CHECK(limit.left(bucket, start) == 250'000);
+    limit.take(bucket, 200'000, start);
+    CHECK(limit.left(bucket, start) == 50'000);
+    CHECK(limit.left(bucket, start + 10ms) == 60'000);
+    limit.take(bucket, 60'000, start);
+    CHECK(limit.left(bucket, start) == 0);
+    CHECK(limit.left(bucket, start + 10ms) == 0);
+    CHECK(limit.left(bucket, start + 11ms) == 1'000);
+    CHECK(limit.worth_a_turn(bucket) == start + 135ms);
+    CHECK(limit.left(bucket, start + 135ms) == 125'000);
+    CHECK(limit.left(bucket, start + 1h) == 250'000);
+}
+
+TEST_CASE("a bandwidth limit wakes nobody for less than 4 KiB, which are there before the bucket is half full") {
+    for (const std::uint64_t rate : {1U, 1'000U, 64'000U, 262'144U, 10'000'000U, 4'000'000'000U}) {
+        CAPTURE(rate);
+        const bandwidth_limit limit(rate);
+        bandwidth_limit::bucket bucket{};
+        const std::size_t all = limit.left(bucket, start);
+        limit.take(bucket, all, start);
+        CHECK(limit.left(bucket, start) <= 1);
+        CHECK(limit.left(bucket, start + limit.pause()) >= 4'095);
+        CHECK(limit.left(bucket, start + limit.pause()) <= all / 2 + 1);
+        CHECK(limit.pause() >= 125ms);
+    }
+}

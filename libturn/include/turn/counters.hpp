@@ -155,6 +155,7 @@ struct peer_connection_books {
     std::array<Number, 2> relayed_bytes{}; ///< of application data, by direction::up, direction::down
     std::array<Number, 2> lost_bytes{};    ///< taken, and then there was nobody to take them
     Number copied_bytes{};                 ///< of those relayed, not spliced: for TLS, or for want of a pipe
+    std::array<Number, 2> held_back{};     ///< times that one was not read until there was bandwidth again
     // Connections
     Number accepted{};
     Number connected{};

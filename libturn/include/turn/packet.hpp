@@ -79,6 +79,12 @@ constexpr std::size_t index_of(socket_id id) noexcept {
 /// over is used again.
 enum class peer_connection : std::uint32_t {};
 
+/// Names an allocation to whoever moves its bytes.
+struct allocation_place {
+    std::uint32_t index = 0;  ///< dense, and used again when the allocation is over
+    std::uint64_t number = 0; ///< never used again
+};
+
 /// What it has carried so far.
 struct peer_traffic {
     std::uint64_t bytes_up = 0;   ///< from the client to the peer
@@ -180,6 +186,7 @@ struct connection_claimed {
 struct join_connections {
     socket_id client{};
     peer_connection peer{};
+    allocation_place of{}; ///< whose bandwidth they share with its others
 };
 /// A connection has said ConnectionBind with an id of another shard: that one shall have it, the request still to be
 /// read. The core has forgotten it.

@@ -65,7 +65,8 @@ struct relay_options {
     bool tcp_relay = false;                      ///< true: TCP allocations (RFC 6062), too
     std::size_t connections_per_allocation = 64; ///< with peers, of a TCP allocation
     /// Bits of payload per second in each direction, a datagram counting for at least 64 bytes; 0: no limit. A quarter
-    /// of a second's worth may come at once, and at least 64 KiB. More is dropped: reason bandwidth.
+    /// of a second's worth may come at once, and at least 64 KiB. More is dropped: reason bandwidth. What TCP
+    /// allocations carry does not come here; turn::server reads it later.
     std::uint64_t bandwidth_per_allocation = 0;
     std::size_t max_lookups = 4096;                           ///< pending credential look-ups in this relay
     std::size_t unauthenticated_bytes_per_second = 1'048'576; ///< answers to one unproven /24 or /56; 0: no limit

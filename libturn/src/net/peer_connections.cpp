@@ -77,7 +77,8 @@ file_descriptor open_beside(const transport_address& local) noexcept {
 } // namespace
 
 peer_connections::peer_connections(const peer_connection_options& options, file_descriptor epoll)
-    : options_(options), epoll_(std::move(epoll)), room_(options.most_pipes, books_), ready_(events_a_round) {}
+    : options_(options), epoll_(std::move(epoll)), room_(options.most_pipes, books_),
+      bandwidth_(options.bandwidth_per_allocation), ready_(events_a_round) {}
 
 peer_connections::~peer_connections() = default;
 
@@ -227,13 +228,14 @@ result<std::uint32_t, reason> peer_connections::add(file_descriptor handle, stag
     return reason::out_of_memory;
 }
 
-bool peer_connections::join(peer_connection id, client_connection client) {
+bool peer_connections::join(peer_connection id, client_connection client, const allocation_place& of) {
     connection* const c = find(id);
     if (c == nullptr || c->now != stage::established) return false;
     const auto index = static_cast<std::uint32_t>(id);
     const int client_socket = client.handle.number();
     configure(client_socket);
     unlimit(client_socket);
+    bandwidth_.enter(index, of);
     c->spliced = std::make_unique<splice>(std::move(client), std::move(c->handle));
     c->now = stage::joined;
     c->broken = false;
@@ -258,6 +260,10 @@ peer_connections::usage peer_connections::usage_of(peer_connection id) const noe
     return {bytes[0], bytes[1]};
 }
 
+void peer_connections::limit_bandwidth(std::uint64_t bits_per_second, time_point now) noexcept {
+    for (const std::uint32_t index : bandwidth_.set(bits_per_second, now)) queue(index);
+}
+
 void peer_connections::release(std::uint32_t index) noexcept {
     connection& c = connections_[index];
     books_.connections.subtract(1);
@@ -270,6 +276,7 @@ void peer_connections::release(std::uint32_t index) noexcept {
     c.handle.reset();
     c.now = stage::none; // it may still be in turns_, where whoever has the index next is served early
     deadlines_.remove(index);
+    bandwidth_.leave(index);
     resting_.push_back(index);
 }
 
@@ -291,10 +298,11 @@ void peer_connections::tick(time_point now) noexcept {
         }
         queue(index);
     }
+    for (const std::uint32_t index : bandwidth_.tick(now)) queue(index);
 }
 
 time_point peer_connections::next_deadline() const noexcept {
-    return std::min(deadlines_.next(), listening_again_);
+    return std::min({deadlines_.next(), bandwidth_.next_deadline(), listening_again_});
 }
 
 // --- turns -----------------------------------------------------------------------------------------------------------
@@ -381,8 +389,11 @@ void peer_connections::serve_joined(std::uint32_t index, time_point now) {
     splice& s = *c.spliced;
     splice::state state{};
     const std::uint64_t before = s.delivered()[0] + s.delivered()[1];
+    const bool limited = !bandwidth_.unlimited();
     try {
-        state = s.go_on(room_, std::min(effort_a_turn, effort_left_), books_);
+        state = s.go_on(room_, std::min(effort_a_turn, effort_left_),
+                        limited ? bandwidth_.left_for(index, now) : shared_bandwidth::everything, books_);
+        if (limited) pay(index, now);
     } catch (const std::bad_alloc&) {
         ++books_.closed[static_cast<std::size_t>(reason::out_of_memory)];
         return report_ended(index, ENOMEM);
@@ -393,12 +404,29 @@ void peer_connections::serve_joined(std::uint32_t index, time_point now) {
         if (s.malformed()) ++books_.closed[static_cast<std::size_t>(reason::malformed)];
         return report_ended(index, s.error());
     }
-    if (s.broken()) {
-        if (!std::exchange(c.broken, true) || moved != 0) deadlines_.set(index, now + options_.broken);
+    set_deadline(index, moved != 0, now);
+    if (state == splice::state::busy) queue(index);
+}
+
+void peer_connections::pay(std::uint32_t index, time_point now) {
+    const splice& s = *connections_[index].spliced;
+    bandwidth_.take(index, s.taken(), now);
+    for (const direction d : {direction::up, direction::down})
+        if (s.held_back(d) && bandwidth_.wait(index, d)) ++books_.held_back[static_cast<std::size_t>(d)];
+}
+
+/// For those who finish, or break, while the other side does nothing; who waits for bandwidth does not do nothing.
+void peer_connections::set_deadline(std::uint32_t index, bool delivered, time_point now) noexcept {
+    connection& c = connections_[index];
+    const splice& s = *c.spliced;
+    if (s.held_back(direction::up) || s.held_back(direction::down)) {
+        deadlines_.remove(index);
+        c.broken = false;
+    } else if (s.broken()) {
+        if (!std::exchange(c.broken, true) || delivered) deadlines_.set(index, now + options_.broken);
     } else if (s.half_closed()) {
         deadlines_.set(index, now + options_.half_closed);
     }
-    if (state == splice::state::busy) queue(index);
 }
 
 void peer_connections::report_failed(std::uint32_t index, int error) {

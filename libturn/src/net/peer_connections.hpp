@@ -12,6 +12,7 @@
 
 #include "base/deadline_queue.hpp"
 #include "net/file_descriptor.hpp"
+#include "net/shared_bandwidth.hpp"
 #include "net/splice.hpp"
 #include "turn/counters.hpp"
 #include "turn/packet.hpp"
@@ -28,6 +29,7 @@ struct peer_connection_options {
     std::chrono::milliseconds broken{30'000};       ///< one end is gone, and the other takes nothing of what is left
     std::size_t most = 65'536;                      ///< connections at a time
     std::size_t most_pipes = 32;                    ///< each holds up to 1 MiB that somebody does not read
+    std::uint64_t bandwidth_per_allocation = 0;     ///< bits per second of data, each direction; 0: no limit
 };
 
 /// Used by one thread, in which it blocks SIGPIPE: splice() raises it when a peer is gone, and cannot be told not to.
@@ -88,11 +90,14 @@ public:
     /// not_found: there is no such relay; io: no descriptor (cause in errno); no_capacity: no room for one more.
     result<peer_connection> connect(socket_id relay, const transport_address& peer, time_point now);
     /// From now on the client and the peer hear each other. What the peer has said so far waits in its socket, whose
-    /// receive buffer is the bound. False: it is not established, or gone; the client's connection is closed.
-    bool join(peer_connection, client_connection client);
+    /// receive buffer is the bound. They share the bandwidth of the allocation: who has used it up is not read for a
+    /// while. False: it is not established, or gone; the client's connection is closed.
+    bool join(peer_connection, client_connection client, const allocation_place& of = {});
     /// Closes both sides at once, and nothing is reported of it any more.
     void close(peer_connection) noexcept;
     [[nodiscard]] usage usage_of(peer_connection) const noexcept;
+    /// From now on; see peer_connection_options.
+    void limit_bandwidth(std::uint64_t bits_per_second, time_point now) noexcept;
 
     /// Serves what is ready now, each connection for a bounded number of bytes. Never waits. Call again while the
     /// handle is readable or there is more().
@@ -141,6 +146,8 @@ private:
     void serve_connecting(std::uint32_t index);
     void serve_established(std::uint32_t index);
     void serve_joined(std::uint32_t index, time_point now);
+    void pay(std::uint32_t index, time_point now);
+    void set_deadline(std::uint32_t index, bool delivered, time_point now) noexcept;
     void report_failed(std::uint32_t index, int error);
     void report_ended(std::uint32_t index, int error);
     void release(std::uint32_t index) noexcept;
@@ -152,6 +159,7 @@ private:
     file_descriptor epoll_;
     peer_connection_counters books_;
     splice_room room_;
+    shared_bandwidth bandwidth_;
     std::vector<listening> listeners_; ///< by index_of(socket_id)
     std::vector<std::uint32_t> free_listeners_;
     std::vector<connection> connections_;

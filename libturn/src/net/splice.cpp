@@ -71,7 +71,8 @@ void splice_room::discard(pipe_ends unwanted) noexcept {
 
 // --- a pair ----------------------------------------------------------------------------------------------------------
 
-splice::splice(client_connection client, file_descriptor peer) : tls_(std::move(client.tls)) {
+splice::splice(client_connection client, file_descriptor peer)
+    : pipelined_(client.unread.size()), tls_(std::move(client.tls)) {
     ends_[0].handle = std::move(client.handle);
     ends_[1].handle = std::move(peer);
     at(up).held = std::move(client.unread);
@@ -90,10 +91,14 @@ void splice::ready(side s, std::uint32_t events) noexcept {
     if (const int error = take_error(e.handle.number()); error != 0) sink_failed(s == side::client ? down : up, error);
 }
 
-splice::state splice::go_on(splice_room& room, std::size_t effort, peer_connection_counters& books) {
+splice::state splice::go_on(splice_room& room, std::size_t effort, const amount& most,
+                            peer_connection_counters& books) {
+    may_take_ = most;
+    taken_ = {std::exchange(pipelined_, 0), 0};
     const bool more_up = move(up, room, effort, books);
     const bool more_down = move(down, room, effort, books); // also what TLS has to say since the client was read
-    if ((ways_[0].over && ways_[1].over) || speaks_to_nobody(up) || speaks_to_nobody(down)) return state::over;
+    if (ways_[0].over && ways_[1].over) return state::over;
+    if (broken() && (speaks_to_nobody(up) || speaks_to_nobody(down))) return state::over;
     return more_up || more_down ? state::busy : state::waiting;
 }
 
@@ -108,6 +113,7 @@ bool splice::speaks_to_nobody(direction d) noexcept {
 /// Whether more could be done at once.
 bool splice::move(direction d, splice_room& room, std::size_t effort, peer_connection_counters& books) {
     way& w = at(d);
+    w.held_back = false;
     for (std::size_t spent = 0; !w.over;) {
         if (w.into_nothing) {
             lose(d, room, books);
@@ -121,6 +127,10 @@ bool splice::move(direction d, splice_room& room, std::size_t effort, peer_conne
         }
         // Who does not take anything is not read for either: the sender's window closes, and no pipe is held.
         if (!source(d).readable || (!w.into_nothing && !sink(d).writable)) return false;
+        if (may_take_[index(d)] == 0 && !w.into_nothing) {
+            w.held_back = true;
+            return false;
+        }
         if (spent >= effort) return true;
         spent += w.into_nothing ? throw_away(d, room, books) : take(d, room, books);
     }
@@ -173,18 +183,24 @@ std::size_t splice::take(direction d, splice_room& room, peer_connection_counter
 }
 
 std::size_t splice::take_by_pipe(direction d, pipe_ends& through) {
-    const ssize_t n = ::splice(source(d).handle.number(), nullptr, through.in.number(), nullptr, splice_room::pipe_size,
-                               SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-    if (n > 0) return at(d).in_pipe = static_cast<std::size_t>(n);
-    nothing_taken(d, n);
-    return 0;
+    const ssize_t n =
+        ::splice(source(d).handle.number(), nullptr, through.in.number(), nullptr,
+                 std::min(splice_room::pipe_size, may_take_[index(d)]), SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    if (n <= 0) {
+        nothing_taken(d, n);
+        return 0;
+    }
+    at(d).in_pipe = static_cast<std::size_t>(n);
+    take_away(d, at(d).in_pipe);
+    return at(d).in_pipe;
 }
 
 /// What the sink does not take stays where it is.
 std::size_t splice::take_by_copy(direction d, splice_room& room, peer_connection_counters& books) {
-    const auto arriving = room.arriving();
+    const auto arriving = room.arriving().first(std::min(splice_room::at_once, may_take_[index(d)]));
     const std::size_t n = read(d, arriving, MSG_PEEK);
     const std::size_t written = write(d, arriving.first(n));
+    take_away(d, written);
     count(d, written, books);
     books.copied_bytes.add(written);
     // TRUNC: thrown away without a copy. It is there, so nothing can go wrong.
@@ -193,10 +209,13 @@ std::size_t splice::take_by_copy(direction d, splice_room& room, peer_connection
 }
 
 std::size_t splice::take_from_tls(splice_room& room, peer_connection_counters& books) {
-    const std::size_t n = read(up, room.arriving(), 0);
+    // What is in a record is known when all of it is there: it may be more than may be taken, which is then owed.
+    const std::size_t wanted = std::min(splice_room::at_once - framing, may_take_[index(up)]) + framing;
+    const std::size_t n = read(up, room.arriving().first(wanted), 0);
     if (n == 0) return 0;
     way& back = at(down);
     const std::size_t came = tls_->receive(room.arriving().first(n), room.plaintext(), back.held);
+    take_away(up, came);
     const std::size_t written = write(up, room.plaintext().first(came));
     count(up, written, books);
     books.copied_bytes.add(came);
@@ -213,8 +232,9 @@ std::size_t splice::take_from_tls(splice_room& room, peer_connection_counters& b
 }
 
 std::size_t splice::take_for_tls(splice_room& room, peer_connection_counters& books) {
-    const std::size_t n = read(down, room.arriving(), 0);
+    const std::size_t n = read(down, room.arriving().first(std::min(splice_room::at_once, may_take_[index(down)])), 0);
     if (n == 0) return 0;
+    take_away(down, n);
     at(down).held.reserve(n + framing);
     if (!tls_->send({.body = room.arriving().first(n)}, at(down).held)) {
         source_failed(up, EPROTO);
@@ -294,6 +314,12 @@ void splice::lose(direction d, splice_room& room, peer_connection_counters& book
 void splice::abandon(splice_room& room, peer_connection_counters& books) noexcept {
     lose(up, room, books);
     lose(down, room, books);
+}
+
+/// From the source, and from what may be taken.
+void splice::take_away(direction d, std::size_t n) noexcept {
+    taken_[index(d)] += n;
+    may_take_[index(d)] -= std::min(may_take_[index(d)], n);
 }
 
 void splice::count(direction d, std::size_t n, peer_connection_counters& books) noexcept {

@@ -78,9 +78,15 @@ public:
 
     /// What epoll says of a socket, edge-triggered.
     void ready(side, std::uint32_t events) noexcept;
-    /// Moves bytes in both directions, each for about `effort` bytes of splicing. May throw std::bad_alloc; then it
-    /// must not go on.
-    state go_on(splice_room&, std::size_t effort, peer_connection_counters& books);
+    /// By direction::up and direction::down.
+    using amount = std::array<std::size_t, 2>;
+    /// Moves bytes in both directions, each for about `effort` bytes of splicing, and no more than `most` bytes of
+    /// application data, except that a TLS record is not divided. May throw std::bad_alloc; then it must not go on.
+    state go_on(splice_room&, std::size_t effort, const amount& most, peer_connection_counters& books);
+    /// Of application data, since go_on() was called; what came behind ConnectionBind counts the first time.
+    [[nodiscard]] const amount& taken() const noexcept { return taken_; }
+    /// By `most` alone: there may be more to take, and room for it.
+    [[nodiscard]] bool held_back(direction d) const noexcept { return ways_[static_cast<std::size_t>(d)].held_back; }
     /// The end, whatever is still under way.
     void abandon(splice_room&, peer_connection_counters& books) noexcept;
 
@@ -110,6 +116,7 @@ private:
         bool source_over = false;  ///< nothing will come any more
         bool into_nothing = false; ///< whoever should hear is gone: what comes is thrown away
         bool over = false;
+        bool held_back = false;
     };
     static constexpr direction up = direction::up, down = direction::down;
 
@@ -136,10 +143,14 @@ private:
     void sink_failed(direction, int error) noexcept;
     void lose(direction, splice_room&, peer_connection_counters&) noexcept;
     void count(direction, std::size_t, peer_connection_counters&) noexcept;
+    void take_away(direction, std::size_t) noexcept;
 
     std::array<end, 2> ends_; ///< by side
     std::array<way, 2> ways_; ///< by direction::up, direction::down
     std::array<std::uint64_t, 2> delivered_{};
+    amount may_take_{};                ///< in this turn
+    amount taken_{};                   ///< in this turn
+    std::size_t pipelined_;            ///< what came behind ConnectionBind, until the first turn
     std::unique_ptr<tls_session> tls_; ///< the client's
     bool said_goodbye_ = false;        ///< TLS has been closed
     int error_ = 0;

@@ -71,7 +71,7 @@ outcome relay::state::connection_bind(request& r, outbox& out) {
     link->what = peer_link::state::bound;
     ++books_.peer_connections_bound;
     deadlines_.remove(deadline_of(*c));
-    out.ask(join_connections{r.tuple.via, *c});
+    out.ask(join_connections{r.tuple.via, *c, {link->owner, static_cast<std::uint64_t>(a.id)}});
     forget_client(r.tuple.via);
     return success;
 }

@@ -159,7 +159,7 @@ std::optional<start_error> server::impl::make_sockets(const server_options& opti
         if (!made) return start_error{"connections: " + std::generic_category().message(errno), errno};
         of_shard.streams = std::move(*made);
         if (!tcp_relay) continue;
-        auto peers = net::peer_connections::make();
+        auto peers = net::peer_connections::make({.bandwidth_per_allocation = options.relay.bandwidth_per_allocation});
         if (!peers) return start_error{"connections with peers: " + std::generic_category().message(errno), errno};
         of_shard.peers = std::move(*peers);
     }

@@ -125,6 +125,7 @@ void shard::reconfigure(std::shared_ptr<const relay_options> relay, const net::s
         } catch (const std::bad_alloc&) { // this shard goes on with what it has
             return;
         }
+        if (peers_) peers_->limit_bandwidth(relay->bandwidth_per_allocation, read_clock());
         if (streams_) streams_->reconfigure(streams);
         if (dtls_) dtls_->reconfigure({.idle = streams.idle, .handshake = streams.handshake});
         judge_peers_again({}, std::move(part));
@@ -388,7 +389,7 @@ bool shard::flush(time_point now) {
 void shard::join(const join_connections& o) {
     try {
         auto client = streams_->take_out(o.client);
-        if (client && peers_->join(o.peer, std::move(*client))) return;
+        if (client && peers_->join(o.peer, std::move(*client), o.of)) return;
     } catch (const std::bad_alloc&) { // then both of them are closed
     }
     close_peer(o.peer);

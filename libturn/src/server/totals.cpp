@@ -98,6 +98,7 @@ void plus(peer_connection_totals& sum, const peer_connection_books<Number>& b) n
     plus(sum.relayed_bytes, b.relayed_bytes);
     plus(sum.lost_bytes, b.lost_bytes);
     plus(sum.copied_bytes, b.copied_bytes);
+    plus(sum.held_back, b.held_back);
     plus(sum.accepted, b.accepted);
     plus(sum.connected, b.connected);
     plus(sum.failed, b.failed);

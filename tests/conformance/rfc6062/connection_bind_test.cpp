@@ -129,6 +129,23 @@ TEST_CASE("RFC 6062 5.4: the connection of a Connect is bound likewise") {
     CHECK(s.w.joined[0].peer == s.w.connection_with(eve));
 }
 
+TEST_CASE("RFC 8656 5: connections of one TCP allocation share its bandwidth, and no other's") {
+    story s;
+    auto first = s.w.client("ann"), second = s.w.client("ann"), third = s.w.client("ann");
+    REQUIRE(first.bind(s.bob_calls(5000)).code() == success);
+    REQUIRE(second.bind(s.bob_calls(5001)).code() == success);
+    s.w.disconnect(s.ann);
+    s.ann = s.w.client("ann");
+    REQUIRE(s.ann.allocate().code() == success); // where the other was
+    REQUIRE(s.ann.permit(bob).code() == success);
+    REQUIRE(third.bind(s.bob_calls(5002)).code() == success);
+    REQUIRE(s.w.joined.size() == 3);
+    CHECK(s.w.joined[0].of.index == s.w.joined[1].of.index);
+    CHECK(s.w.joined[0].of.number == s.w.joined[1].of.number);
+    CHECK(s.w.joined[0].of.index == s.w.joined[2].of.index);
+    CHECK(s.w.joined[0].of.number != s.w.joined[2].of.number);
+}
+
 TEST_CASE("RFC 6062 5.4: a ConnectionBind over UDP is answered 400") {
     story s;
     const auto id = s.bob_calls();
