@@ -130,6 +130,30 @@ TEST_CASE("a bandwidth may be set on allocations that are there, and taken away"
     w.drain();
 }
 
+TEST_CASE("a bandwidth that is raised is there a moment later, not when the old one would be") {
+    relay_options narrow, wide;
+    narrow.bandwidth_per_allocation = 8000;     // what its bucket holds takes a minute to come again
+    wide.bandwidth_per_allocation = 80'000'000; // a quarter of a second
+    world w;
+    w.reconfigure(narrow);
+    auto ann = w.client("ann");
+    auto& bob = w.peer();
+    REQUIRE(ann.allocate() == 0);
+    REQUIRE(ann.permit(bob) == 0);
+    const std::string large(60'000, 'x');
+    ann.send(bob, large);
+    w.settle();
+    CHECK(bob.count == 1);
+    w.reconfigure(wide);
+    ann.send(bob, large); // finds the bucket empty
+    w.pass(250ms);
+    ann.send(bob, large);
+    w.settle();
+    CHECK(bob.count == 2);
+    CHECK(w.dropped(direction::up, reason::bandwidth) == 1);
+    w.drain();
+}
+
 TEST_CASE("a new nonce lifetime is that of new nonces") {
     world w;
     auto ann = w.raw("ann");

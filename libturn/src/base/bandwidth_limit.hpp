@@ -32,7 +32,10 @@ public:
         if (price_ == 0) return true;
         // The smallest frames of Ethernet are that large; else empty datagrams would be free.
         const time_point after = std::max(full_again, now) + time_for(std::max<std::size_t>(size, 64));
-        if (after - now > depth_) return false;
+        if (after - now > depth_) {
+            full_again = emptied_no_more_than_this(full_again, now);
+            return false;
+        }
         full_again = after;
         return true;
     }
