@@ -15,9 +15,12 @@ void bell::ring() noexcept {
     const std::uint64_t one = 1;
     // Fails only when it has been rung 2^64 times: then it is readable, too.
     [[maybe_unused]] const ssize_t written = ::write(handle_.number(), &one, sizeof one);
+    rung_.store(true, std::memory_order_release); // after it: whoever hears of it has something to read
 }
 
 void bell::silence() noexcept {
+    if (!rung_.load(std::memory_order_relaxed)) return; // the usual case: something else has ended the sleep
+    rung_.store(false, std::memory_order_relaxed);
     std::uint64_t rings = 0;
     [[maybe_unused]] const ssize_t read = ::read(handle_.number(), &rings, sizeof rings);
 }

@@ -1,6 +1,8 @@
 #pragma once
 /// What ends a sleep besides packets: another thread, or the time.
 
+#include <atomic>
+
 #include "net/file_descriptor.hpp"
 #include "turn/packet.hpp"
 
@@ -19,6 +21,7 @@ public:
 
 private:
     file_descriptor handle_;
+    std::atomic<bool> rung_ = false; ///< there is, or was a moment ago, something to read
 };
 
 /// One point in time of steady_clock (a timerfd). Used by one thread.
