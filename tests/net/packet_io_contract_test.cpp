@@ -10,6 +10,7 @@
 #include <span>
 #include <thread>
 
+#include "net/epoll.hpp"
 #include "net/interfaces.hpp"
 #include "net/wakeups.hpp"
 #include "packet_io_backends.hpp"
@@ -283,6 +284,47 @@ TEST_CASE_TEMPLATE("who waits is woken by other descriptors, too", Post, in_memo
     CHECK(others);
     bell.reset(); // closed: nobody is woken by it any more
     CHECK(!post.io().wait(0ms).others);
+}
+
+TEST_CASE_TEMPLATE("what others have put into the set is named by its token", Post, kernel_ipv4, kernel_ipv6) {
+    using namespace std::chrono_literals;
+    constexpr std::uint32_t first = net::packet_io::first_shared_token, second = 0xfffffffeU;
+    Post post;
+    const socket_id ann = post.open(), bob = post.open();
+    net::bell one, two, known;
+    REQUIRE(net::epoll_add(post.io().shared_set(), one.native_handle(), first));
+    REQUIRE(net::epoll_add(post.io().shared_set(), two.native_handle(), second));
+    REQUIRE(post.io().also_watch(known.native_handle()));
+    const auto heard = [&post] {
+        std::set<std::uint32_t> tokens;
+        const auto awake = post.io().wait(0ms);
+        for (const net::readiness& r : awake.shared) {
+            CHECK(r.events == EPOLLIN);
+            tokens.insert(r.token);
+        }
+        CHECK(awake.others >= !tokens.empty());
+        return tokens;
+    };
+    using tokens = std::set<std::uint32_t>;
+    CHECK(heard() == tokens{});
+    known.ring();
+    CHECK(post.io().wait(net::packet_io::forever).others);
+    CHECK(heard() == tokens{}); // it has none
+    known.silence();
+
+    two.ring();
+    CHECK(heard() == tokens{second});
+    one.ring();
+    CHECK(heard() == tokens{first, second});
+    letters out;
+    out.add(ann, post.address(bob), "hello");
+    post.io().send(out);
+    CHECK(Post::texts(post.collect(1), bob) == std::vector<std::string>{"hello"}); // neither hides the other
+    CHECK(heard() == tokens{first, second});
+    one.silence();
+    CHECK(heard() == tokens{second});
+    two.silence();
+    CHECK(heard() == tokens{});
 }
 
 TEST_CASE_TEMPLATE("one receive gives at most a batch", Post, in_memory, kernel_ipv4, kernel_ipv6) {

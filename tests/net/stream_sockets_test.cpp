@@ -1,9 +1,12 @@
 #include <doctest/doctest.h>
 
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <map>
+#include <span>
 
 #include "net/stream_sockets.hpp"
 #include "support/model.hpp"
@@ -19,20 +22,35 @@ namespace {
 /// stream_sockets whose time passes as the test says, and a client on loopback.
 struct story {
     net::connection_budget budget{40, 40};
-    std::unique_ptr<net::stream_sockets> it =
-        std::move(*net::stream_sockets::make({.idle = 30s, .handshake = 10s}, budget));
+    net::file_descriptor shared_set{}; ///< none: its own
+    std::unique_ptr<net::stream_sockets> it = std::move(
+        *net::stream_sockets::make({.idle = 30s, .handshake = 10s}, budget, shared_set ? shared_set.number() : -1));
     time_point now = time_point() + 1h;
     std::size_t messages = 0, come = 0, gone = 0;
     std::map<transport_address, std::size_t, address_order> heard{}; ///< messages by client
 
-    story() { REQUIRE(it->listen(loopback(), {.tcp = true, .tls = nullptr}, false)); }
+    story() : story(net::file_descriptor()) {}
+    explicit story(net::file_descriptor set) : shared_set(std::move(set)) {
+        REQUIRE(it->listen(loopback(), {.tcp = true, .tls = nullptr}, false));
+    }
     transport_address address() const { return it->local_address(0); }
     void receive() {
-        const auto batch = it->receive(now);
+        const auto batch = shared_set ? it->receive(ask_shared_set(), now) : it->receive(now);
         messages += batch.packets.size();
         for (const packet& p : batch.packets) ++heard[p.from];
         come += batch.come.size();
         gone += batch.gone.size();
+    }
+    /// As packet_io does.
+    std::vector<net::readiness> ask_shared_set() const {
+        std::array<epoll_event, 8> events{};
+        std::vector<net::readiness> ready;
+        const int n = ::epoll_wait(shared_set.number(), events.data(), static_cast<int>(events.size()), 0);
+        for (const epoll_event& e : std::span(events).first(static_cast<std::size_t>(n))) {
+            CHECK((e.data.u32 >= net::packet_io::first_shared_token && e.data.u32 != 0xffffffffU));
+            ready.push_back({e.data.u32, e.events});
+        }
+        return ready;
     }
     /// Receives until `done`, for as long as anything on loopback may take.
     template <class Condition>
@@ -86,7 +104,13 @@ private:
 } // namespace
 
 TEST_CASE("turn: connections that always have more messages than a round takes do not silence the others") {
-    story s;
+    net::file_descriptor set;
+    SUBCASE("with a set of their own") {}
+    SUBCASE("in a set with others") {
+        set = net::file_descriptor(::epoll_create1(EPOLL_CLOEXEC));
+        REQUIRE(set);
+    }
+    story s(std::move(set));
     std::size_t floods = 0;
     SUBCASE("one") {
         floods = 1;

@@ -56,7 +56,9 @@ result<std::uint32_t> stream_sockets::listen(const transport_address& local, str
     const auto bound = bound_address(handle->number());
     if (!bound) return bound.error();
     const auto number = static_cast<std::uint32_t>(listeners_.size());
-    if (!epoll_add(epoll_.number(), handle->number(), number | listener_bit)) return errc::io;
+    listeners_.reserve(listeners_.size() + 1);
+    reserve_turns(connections_.size());
+    if (!epoll_add(set_, handle->number(), number | listener_bit | token_bits)) return errc::io;
     listeners_.push_back({std::move(*handle), *bound, std::move(kinds)});
     return number;
 }
@@ -74,8 +76,8 @@ void stream_sockets::watch_listeners(bool on) noexcept {
     for (std::uint32_t i = 0; i < listeners_.size(); ++i) {
         epoll_event event{};
         event.events = on ? EPOLLIN : 0U;
-        event.data.u32 = i | listener_bit;
-        ::epoll_ctl(epoll_.number(), EPOLL_CTL_MOD, listeners_[i].handle.number(), &event);
+        event.data.u32 = i | listener_bit | token_bits;
+        ::epoll_ctl(set_, EPOLL_CTL_MOD, listeners_[i].handle.number(), &event);
     }
 }
 
@@ -121,13 +123,19 @@ void stream_sockets::begin(file_descriptor handle, std::uint32_t listener, const
     ++books_.closed[static_cast<std::size_t>(reason::out_of_memory)];
 }
 
+/// Room for turns of everybody: who is ready, and whose messages have come already.
+void stream_sockets::reserve_turns(std::size_t connections) {
+    const std::size_t most = 2 * connections + listeners_.size() + 1;
+    if (turns_.capacity() < most) turns_.reserve(2 * most);
+}
+
 std::uint32_t stream_sockets::next_index() {
     if (free_.empty()) {
         // Whatever the end of a connection needs is there from its beginning.
         const std::size_t count = connections_.size() + 1;
         for (auto* list : {&free_, &resting_, &backlog_})
             if (list->capacity() < count) list->reserve(2 * count);
-        if (turns_.capacity() < count + ready_.size()) turns_.reserve(2 * count + ready_.size());
+        reserve_turns(count);
         for (auto* list : {&gone_, &reported_})
             if (list->capacity() < count) list->reserve(2 * count);
         deadlines_.reserve(static_cast<deadline_queue::id>(connections_.size()));
@@ -139,14 +147,14 @@ std::uint32_t stream_sockets::next_index() {
 }
 
 bool stream_sockets::watch_new(int descriptor, std::uint32_t index) noexcept {
-    return epoll_add(epoll_.number(), descriptor, index);
+    return epoll_add(set_, descriptor, index | token_bits);
 }
 
 /// Takes a connection from here, unless by its end: it is in no budget and in no books then.
 client_connection stream_sockets::extract(std::uint32_t index) {
     connection& c = connections_[index];
     client_connection taken{.unsent = c.out.take_out(c.tls.get(), books_)};
-    ::epoll_ctl(epoll_.number(), EPOLL_CTL_DEL, c.handle.number(), nullptr);
+    ::epoll_ctl(set_, EPOLL_CTL_DEL, c.handle.number(), nullptr);
     taken.handle = std::move(c.handle);
     taken.tls = std::move(c.tls);
     taken.unread = std::move(c.partial);

@@ -36,9 +36,11 @@ constexpr std::size_t index(direction way) noexcept {
 
 } // namespace
 
-stream_sockets::stream_sockets(const stream_options& options, connection_budget& budget, file_descriptor epoll)
-    : options_(options), budget_(budget), epoll_(std::move(epoll)), arena_(arena_size), ciphertext_(bytes_a_turn),
-      ready_(events_a_round) {
+stream_sockets::stream_sockets(const stream_options& options, connection_budget& budget, file_descriptor epoll,
+                               int shared_set)
+    : options_(options), budget_(budget), epoll_(std::move(epoll)), set_(epoll_ ? epoll_.number() : shared_set),
+      arena_(arena_size), ciphertext_(bytes_a_turn), events_(events_a_round) {
+    ready_.reserve(events_a_round);
     turns_.reserve(events_a_round);
     come_.reserve(messages_a_round);
     packets_.reserve(messages_a_round);
@@ -47,10 +49,11 @@ stream_sockets::stream_sockets(const stream_options& options, connection_budget&
     for_one_.reserve(messages_a_round);
 }
 
-result<std::unique_ptr<stream_sockets>> stream_sockets::make(const stream_options& options, connection_budget& budget) {
-    file_descriptor epoll(::epoll_create1(EPOLL_CLOEXEC));
-    if (!epoll) return errc::io;
-    return std::unique_ptr<stream_sockets>(new stream_sockets(options, budget, std::move(epoll)));
+result<std::unique_ptr<stream_sockets>> stream_sockets::make(const stream_options& options, connection_budget& budget,
+                                                             int shared_set) {
+    file_descriptor epoll(shared_set < 0 ? ::epoll_create1(EPOLL_CLOEXEC) : -1);
+    if (!epoll && shared_set < 0) return errc::io;
+    return std::unique_ptr<stream_sockets>(new stream_sockets(options, budget, std::move(epoll), shared_set));
 }
 
 stream_sockets::~stream_sockets() {
@@ -60,6 +63,26 @@ stream_sockets::~stream_sockets() {
 // --- in --------------------------------------------------------------------------------------------------------------
 
 stream_sockets::arrivals stream_sockets::receive(time_point now) {
+    return take_round([this] { return ask_epoll(); }, now);
+}
+
+std::span<const readiness> stream_sockets::ask_epoll() noexcept {
+    ready_.clear();
+    const int n = ::epoll_wait(set_, events_.data(), static_cast<int>(events_.size()), 0);
+    for (int i = 0; i < n; ++i) {
+        const auto [events, data] = events_[static_cast<std::size_t>(i)];
+        ready_.push_back({data.u32, events});
+    }
+    return ready_;
+}
+
+stream_sockets::arrivals stream_sockets::receive(std::span<const readiness> ready, time_point now) {
+    return take_round([ready] { return ready; }, now);
+}
+
+/// `ask` says who is ready, once, when those who have waited since the last round have had their turn.
+template <class Ask>
+stream_sockets::arrivals stream_sockets::take_round(Ask ask, time_point now) {
     free_.insert(free_.end(), resting_.begin(), resting_.end());
     resting_.clear();
     for (const closed& c : reported_) free_.push_back(static_cast<std::uint32_t>(index_of(c.id)));
@@ -69,7 +92,7 @@ stream_sockets::arrivals stream_sockets::receive(time_point now) {
     arena_used_ = 0;
 
     for (bool asked = false;;) {
-        if (next_turn_ == turns_.size() && (std::exchange(asked, true) || !find_turns())) break;
+        if (next_turn_ == turns_.size() && (std::exchange(asked, true) || !find_turns(ask()))) break;
         if (!take_turn(turns_[next_turn_], now)) break;
         ++next_turn_;
     }
@@ -79,16 +102,12 @@ stream_sockets::arrivals stream_sockets::receive(time_point now) {
 
 /// Everybody who has something to say gets one turn before anybody gets the next: epoll alone, asked again and again,
 /// would name those first who filled the last round.
-bool stream_sockets::find_turns() noexcept {
+bool stream_sockets::find_turns(std::span<const readiness> ready) noexcept {
     turns_.clear();
     next_turn_ = 0;
     for (const std::uint32_t index : backlog_) turns_.push_back({index, 0});
     backlog_.clear();
-    const int n = ::epoll_wait(epoll_.number(), ready_.data(), static_cast<int>(ready_.size()), 0);
-    for (int i = 0; i < n; ++i) {
-        const auto [events, data] = ready_[static_cast<std::size_t>(i)];
-        turns_.push_back({data.u32, events});
-    }
+    for (const readiness& r : ready) turns_.push_back({r.token & ~token_bits, r.events});
     return !turns_.empty();
 }
 
@@ -308,8 +327,8 @@ void stream_sockets::watch(std::uint32_t index) noexcept {
     epoll_event event{};
     if (c.held == 0) event.events |= EPOLLIN;
     if (c.writable_wanted) event.events |= EPOLLOUT;
-    event.data.u32 = index;
-    ::epoll_ctl(epoll_.number(), EPOLL_CTL_MOD, c.handle.number(), &event);
+    event.data.u32 = index | token_bits;
+    ::epoll_ctl(set_, EPOLL_CTL_MOD, c.handle.number(), &event);
 }
 
 } // namespace turn::net

@@ -17,6 +17,7 @@
 #include "net/tls_context.hpp"
 #include "net/tls_session.hpp"
 #include "turn/counters.hpp"
+#include "turn/net/packet_io.hpp"
 #include "turn/packet.hpp"
 #include "turn/result.hpp"
 
@@ -60,8 +61,10 @@ public:
         [[nodiscard]] bool empty() const noexcept { return come.empty() && packets.empty() && gone.empty(); }
     };
 
+    /// `shared_set`: packet_io's, which outlives this; -1: this has a set of its own.
     /// Errors: io, with the cause in errno; out of memory throws std::bad_alloc.
-    static result<std::unique_ptr<stream_sockets>> make(const stream_options&, connection_budget& budget);
+    static result<std::unique_ptr<stream_sockets>> make(const stream_options&, connection_budget& budget,
+                                                        int shared_set = -1);
     ~stream_sockets();
     /// From now on; timers that run go on as they were set.
     void reconfigure(const stream_options& options) noexcept { options_ = options; }
@@ -73,6 +76,8 @@ public:
 
     /// What is ready now. Never waits. Call again while the handle is readable or there is more().
     arrivals receive(time_point now);
+    /// With a shared set: what is ready now says `ready`. What there is no time for, epoll says again.
+    arrivals receive(std::span<const readiness> ready, time_point now);
     [[nodiscard]] bool more() const noexcept {
         return next_turn_ < turns_.size() || !backlog_.empty() || !gone_.empty();
     }
@@ -105,8 +110,8 @@ public:
     /// time_point::max() when nothing waits.
     [[nodiscard]] time_point next_deadline() const noexcept;
 
-    /// Readable when receive() has something to do.
-    [[nodiscard]] int native_handle() const noexcept { return epoll_.number(); }
+    /// Readable when receive() has something to do; with a shared set, that one.
+    [[nodiscard]] int native_handle() const noexcept { return set_; }
     [[nodiscard]] const stream_counters& counters() const noexcept { return books_; }
 
 private:
@@ -136,18 +141,20 @@ private:
     };
     /// A connection or a listener that is to be served.
     struct turn {
-        std::uint32_t data = 0;   ///< as in epoll's
+        std::uint32_t data = 0;   ///< as in epoll's, without token_bits
         std::uint32_t events = 0; ///< likewise; 0: a connection's backlog
     };
     static constexpr std::uint32_t no_message = 0xffffffffU;
-    static constexpr std::uint32_t listener_bit = 1U << 31; ///< in epoll's data: a listener, not a connection
+    static constexpr std::uint32_t token_bits = packet_io::first_shared_token; ///< in epoll's data, always
+    static constexpr std::uint32_t listener_bit = 1U << 29; ///< in epoll's data: a listener, not a connection
 
-    stream_sockets(const stream_options&, connection_budget& budget, file_descriptor epoll);
+    stream_sockets(const stream_options&, connection_budget& budget, file_descriptor epoll, int shared_set);
 
     // stream_accept.cpp: connections come and go
     void accept_some(std::uint32_t listener, time_point now);
     void begin(file_descriptor handle, std::uint32_t listener, const transport_address& client, time_point now);
     void watch_listeners(bool on) noexcept;
+    void reserve_turns(std::size_t connections);
     /// An index that is not in use, with room for all that its end will need. May throw std::bad_alloc.
     [[nodiscard]] std::uint32_t next_index();
     [[nodiscard]] bool watch_new(int descriptor, std::uint32_t index) noexcept;
@@ -158,7 +165,10 @@ private:
     [[nodiscard]] connection* find(socket_id) noexcept;
 
     // stream_sockets.cpp: bytes in, messages out
-    [[nodiscard]] bool find_turns() noexcept;
+    [[nodiscard]] std::span<const readiness> ask_epoll() noexcept;
+    template <class Ask>
+    arrivals take_round(Ask ask, time_point now);
+    [[nodiscard]] bool find_turns(std::span<const readiness> ready) noexcept;
     [[nodiscard]] bool take_turn(turn, time_point now);
     [[nodiscard]] std::size_t share() const noexcept;
     void read_backlog(std::uint32_t index, time_point now);
@@ -178,7 +188,8 @@ private:
 
     stream_options options_;
     connection_budget& budget_;
-    file_descriptor epoll_;
+    file_descriptor epoll_; ///< none, with a shared set
+    int set_;
     stream_counters books_;
 
     std::vector<listening> listeners_;
@@ -192,7 +203,8 @@ private:
     std::vector<std::byte> arena_;      ///< where messages lie until the next round
     std::vector<std::byte> ciphertext_; ///< of one TLS connection's turn
     std::size_t arena_used_ = 0;
-    std::vector<epoll_event> ready_;
+    std::vector<epoll_event> events_;
+    std::vector<readiness> ready_;
     std::vector<turn> turns_; ///< [next_turn_, end) are still to be served, in the next round when this one is full
     std::size_t next_turn_ = 0;
     std::vector<opened> come_;

@@ -22,7 +22,7 @@ constexpr std::uint32_t fetched_ahead = 8;
 /// That one receive() takes off all sockets.
 constexpr std::size_t most_icmp_errors = 256;
 
-/// In epoll's data instead of a socket's id: somebody else's descriptor.
+/// In epoll's data instead of a socket's id: a descriptor of also_watch().
 constexpr std::uint32_t not_a_socket = 0xffffffffU;
 
 std::size_t index(socket_id id) noexcept {
@@ -37,6 +37,7 @@ udp_sockets::udp_sockets(const packet_io_options& options, const abilities& kern
       slots_(std::max<std::size_t>(options.batch, 1), slot_size), ready_(std::max<std::size_t>(options.batch, 1)),
       trains_(kernel.gso ? kernel.max_segments : 1), transmitter_(books_) {
     received_.reserve(ready_.size());
+    shared_ready_.reserve(ready_.size());
     icmp_errors_.reserve(most_icmp_errors);
     senders_.reserve(coalescer::most_datagrams);
 }
@@ -140,7 +141,7 @@ std::span<const packet> udp_sockets::receive() {
 
     // A socket that brought all it was asked for may have more: then epoll is asked again.
     for (bool ask = next_ready_ == ready_count_; !slots_.full();) {
-        if (next_ready_ == ready_count_ && (!std::exchange(ask, false) || !find_ready())) break;
+        if (next_ready_ == ready_count_ && (!std::exchange(ask, false) || !find_ready({}, nullptr))) break;
         if (next_ready_ + 1 < ready_count_) fetch(socket_id{ready_[next_ready_ + 1].data.u32});
         ask |= take_turn(ready_[next_ready_++]);
     }
@@ -149,8 +150,9 @@ std::span<const packet> udp_sockets::receive() {
 
 packet_io::awake udp_sockets::wait(std::chrono::milliseconds patience) {
     if (next_ready_ < ready_count_) return {.packets = true};
-    const bool packets = find_ready(patience); // receive() begins with what it finds: one call for both
-    return {packets, others_ready_};
+    shared_ready_.clear();
+    const bool packets = find_ready(patience, &shared_ready_); // receive() begins with what it finds: one call for both
+    return {packets, others_ready_ || !shared_ready_.empty(), shared_ready_};
 }
 
 result<void> udp_sockets::also_watch(int descriptor) {
@@ -158,13 +160,20 @@ result<void> udp_sockets::also_watch(int descriptor) {
     return {};
 }
 
-bool udp_sockets::find_ready(std::chrono::milliseconds patience) noexcept {
+/// What is not a datagram's is for wait() alone: epoll names it again.
+bool udp_sockets::find_ready(std::chrono::milliseconds patience, std::vector<readiness>* shared) noexcept {
     const auto at_most = static_cast<int>(std::clamp<std::int64_t>(patience.count(), -1, 86'400'000)); // a day
     const int n = ::epoll_wait(epoll_.number(), ready_.data(), static_cast<int>(ready_.size()), at_most);
     const auto end = ready_.begin() + std::max(n, 0);
-    const auto end_of_sockets =
-        std::remove_if(ready_.begin(), end, [](const epoll_event& e) { return e.data.u32 == not_a_socket; });
-    others_ready_ = end_of_sockets != end;
+    others_ready_ = false;
+    const auto end_of_sockets = std::remove_if(ready_.begin(), end, [this, shared](const epoll_event& e) {
+        if (e.data.u32 < first_shared_token) return false; // a socket's id
+        if (e.data.u32 == not_a_socket)
+            others_ready_ = true;
+        else if (shared != nullptr)
+            shared->push_back({e.data.u32, e.events}); // has room for all that epoll can name
+        return true;
+    });
     next_ready_ = 0;
     ready_count_ = static_cast<std::size_t>(end_of_sockets - ready_.begin());
     ++round_;

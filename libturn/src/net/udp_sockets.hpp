@@ -32,6 +32,7 @@ public:
     [[nodiscard]] std::span<const icmp_error> icmp_errors() const override { return icmp_errors_; }
     awake wait(std::chrono::milliseconds patience) override;
     result<void> also_watch(int descriptor) override;
+    [[nodiscard]] int shared_set() const override { return epoll_.number(); }
     void send(std::span<const datagram> datagrams) override;
     [[nodiscard]] int native_handle() const override { return epoll_.number(); }
 
@@ -49,7 +50,7 @@ private:
     [[nodiscard]] file_descriptor forget(socket_id id) noexcept;
     void book_kernel_drops(udp_socket& socket, std::uint32_t drops) noexcept;
 
-    bool find_ready(std::chrono::milliseconds patience = {}) noexcept;
+    bool find_ready(std::chrono::milliseconds patience, std::vector<readiness>* shared) noexcept;
     [[nodiscard]] bool take_turn(const epoll_event& event) noexcept;
     void deliver(socket_id id, udp_socket& socket, const receive_slots::arrival& a) noexcept;
 
@@ -70,8 +71,9 @@ private:
     std::vector<epoll_event> ready_;      ///< what epoll said; [next_ready_, ready_count_) is still to be served
     std::size_t next_ready_ = 0;
     std::size_t ready_count_ = 0;
-    std::uint32_t round_ = 1;   ///< counts the questions to epoll
-    bool others_ready_ = false; ///< the last answer names a descriptor of also_watch()
+    std::uint32_t round_ = 1;             ///< counts the questions to epoll
+    bool others_ready_ = false;           ///< the last answer names a descriptor of also_watch()
+    std::vector<readiness> shared_ready_; ///< of it, what others have put into the set
 
     coalescer trains_;
     transmitter transmitter_;
