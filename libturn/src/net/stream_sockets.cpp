@@ -107,7 +107,8 @@ bool stream_sockets::find_turns(std::span<const readiness> ready) noexcept {
     next_turn_ = 0;
     for (const std::uint32_t index : backlog_) turns_.push_back({index, 0});
     backlog_.clear();
-    for (const readiness& r : ready) turns_.push_back({r.token & ~token_bits, r.events});
+    for (const readiness& r : ready)
+        if (turns_.size() < turns_.capacity()) turns_.push_back({r.token & ~token_bits, r.events});
     return !turns_.empty();
 }
 

@@ -76,7 +76,7 @@ public:
 
     /// What is ready now. Never waits. Call again while the handle is readable or there is more().
     arrivals receive(time_point now);
-    /// With a shared set: what is ready now says `ready`. What there is no time for, epoll says again.
+    /// With a shared set: `ready` says what is ready, maybe twice. What there is no time for, epoll says again.
     arrivals receive(std::span<const readiness> ready, time_point now);
     [[nodiscard]] bool more() const noexcept {
         return next_turn_ < turns_.size() || !backlog_.empty() || !gone_.empty();

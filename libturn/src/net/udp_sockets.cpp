@@ -38,6 +38,7 @@ udp_sockets::udp_sockets(const packet_io_options& options, const abilities& kern
       trains_(kernel.gso ? kernel.max_segments : 1), transmitter_(books_) {
     received_.reserve(ready_.size());
     shared_ready_.reserve(ready_.size());
+    shared_taken_.reserve(ready_.size());
     icmp_errors_.reserve(most_icmp_errors);
     senders_.reserve(coalescer::most_datagrams);
 }
@@ -141,7 +142,7 @@ std::span<const packet> udp_sockets::receive() {
 
     // A socket that brought all it was asked for may have more: then epoll is asked again.
     for (bool ask = next_ready_ == ready_count_; !slots_.full();) {
-        if (next_ready_ == ready_count_ && (!std::exchange(ask, false) || !find_ready({}, nullptr))) break;
+        if (next_ready_ == ready_count_ && (!std::exchange(ask, false) || !find_ready({}))) break;
         if (next_ready_ + 1 < ready_count_) fetch(socket_id{ready_[next_ready_ + 1].data.u32});
         ask |= take_turn(ready_[next_ready_++]);
     }
@@ -149,10 +150,9 @@ std::span<const packet> udp_sockets::receive() {
 }
 
 packet_io::awake udp_sockets::wait(std::chrono::milliseconds patience) {
-    if (next_ready_ < ready_count_) return {.packets = true};
-    shared_ready_.clear();
-    const bool packets = find_ready(patience, &shared_ready_); // receive() begins with what it finds: one call for both
-    return {packets, others_ready_ || !shared_ready_.empty(), shared_ready_};
+    if (next_ready_ < ready_count_) return {.packets = true, .others = !shared_ready_.empty()};
+    const bool packets = find_ready(patience); // receive() begins with what it finds: one call for both
+    return {packets, others_ready_ || !shared_ready_.empty()};
 }
 
 result<void> udp_sockets::also_watch(int descriptor) {
@@ -160,18 +160,23 @@ result<void> udp_sockets::also_watch(int descriptor) {
     return {};
 }
 
-/// What is not a datagram's is for wait() alone: epoll names it again.
-bool udp_sockets::find_ready(std::chrono::milliseconds patience, std::vector<readiness>* shared) noexcept {
+std::span<const readiness> udp_sockets::take_shared() {
+    std::swap(shared_ready_, shared_taken_);
+    shared_ready_.clear();
+    return shared_taken_;
+}
+
+bool udp_sockets::find_ready(std::chrono::milliseconds patience) noexcept {
     const auto at_most = static_cast<int>(std::clamp<std::int64_t>(patience.count(), -1, 86'400'000)); // a day
     const int n = ::epoll_wait(epoll_.number(), ready_.data(), static_cast<int>(ready_.size()), at_most);
     const auto end = ready_.begin() + std::max(n, 0);
     others_ready_ = false;
-    const auto end_of_sockets = std::remove_if(ready_.begin(), end, [this, shared](const epoll_event& e) {
+    const auto end_of_sockets = std::remove_if(ready_.begin(), end, [this](const epoll_event& e) {
         if (e.data.u32 < first_shared_token) return false; // a socket's id
         if (e.data.u32 == not_a_socket)
             others_ready_ = true;
-        else if (shared != nullptr)
-            shared->push_back({e.data.u32, e.events}); // has room for all that epoll can name
+        else if (shared_ready_.size() < ready_.size()) // else epoll names it again
+            shared_ready_.push_back({e.data.u32, e.events});
         return true;
     });
     next_ready_ = 0;

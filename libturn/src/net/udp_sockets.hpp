@@ -33,6 +33,7 @@ public:
     awake wait(std::chrono::milliseconds patience) override;
     result<void> also_watch(int descriptor) override;
     [[nodiscard]] int shared_set() const override { return epoll_.number(); }
+    std::span<const readiness> take_shared() override;
     void send(std::span<const datagram> datagrams) override;
     [[nodiscard]] int native_handle() const override { return epoll_.number(); }
 
@@ -50,7 +51,7 @@ private:
     [[nodiscard]] file_descriptor forget(socket_id id) noexcept;
     void book_kernel_drops(udp_socket& socket, std::uint32_t drops) noexcept;
 
-    bool find_ready(std::chrono::milliseconds patience, std::vector<readiness>* shared) noexcept;
+    bool find_ready(std::chrono::milliseconds patience) noexcept;
     [[nodiscard]] bool take_turn(const epoll_event& event) noexcept;
     void deliver(socket_id id, udp_socket& socket, const receive_slots::arrival& a) noexcept;
 
@@ -73,7 +74,8 @@ private:
     std::size_t ready_count_ = 0;
     std::uint32_t round_ = 1;             ///< counts the questions to epoll
     bool others_ready_ = false;           ///< the last answer names a descriptor of also_watch()
-    std::vector<readiness> shared_ready_; ///< of it, what others have put into the set
+    std::vector<readiness> shared_ready_; ///< of what others have put into the set, since take_shared(); never grows
+    std::vector<readiness> shared_taken_;
 
     coalescer trains_;
     transmitter transmitter_;

@@ -205,7 +205,7 @@ void shard::run() {
         take_datagrams(batch, now);
         if (awake.packets) take_icmp_errors(now);
         if (awake.others || more || batches >= batches_between_looks) {
-            look_around(awake.shared, now);
+            look_around(now);
             batches = 0;
         }
         settle();
@@ -265,12 +265,12 @@ void shard::book_batch(std::uint64_t packets, time_point received) noexcept {
     record(books_.latencies, shard_counters::latency_bounds, static_cast<std::uint64_t>(took.count()));
 }
 
-void shard::look_around(std::span<const net::readiness> ready, time_point now) {
+void shard::look_around(time_point now) {
     bell_.silence();
     do_tasks();
     if (ended_) return;
     read_mail(now);
-    if (streams_) take_streams(ready, now);
+    if (streams_) take_streams(now);
     if (dtls_ && dtls_->more()) take_sessions(dtls_->receive({}, now), now);
     if (peers_) take_peers(now);
     if (alarm_.when() <= now) tick(now);
@@ -286,8 +286,8 @@ void shard::do_tasks() {
 }
 
 /// One batch of the connections; what is left keeps their descriptor readable, or is `more()`.
-void shard::take_streams(std::span<const net::readiness> ready, time_point now) {
-    const auto batch = io_->shared_set() >= 0 ? streams_->receive(ready, now) : streams_->receive(now);
+void shard::take_streams(time_point now) {
+    const auto batch = io_->shared_set() >= 0 ? streams_->receive(io_->take_shared(), now) : streams_->receive(now);
     for (const auto& c : batch.come)
         if (!relay_.connected(c.id, stream_listeners_[c.listener][static_cast<std::size_t>(c.protocol)]))
             streams_->close(c.id, reason::out_of_memory);

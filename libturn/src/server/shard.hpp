@@ -99,8 +99,8 @@ private:
     void take_packets(std::span<const packet>, time_point now);
     void take_icmp_errors(time_point now);
     void book_batch(std::uint64_t packets, time_point received) noexcept;
-    void look_around(std::span<const net::readiness> ready, time_point now);
-    void take_streams(std::span<const net::readiness> ready, time_point now);
+    void look_around(time_point now);
+    void take_streams(time_point now);
     void take_sessions(const net::dtls_sessions::arrivals&, time_point now);
     void take_peers(time_point now);
     void do_tasks();

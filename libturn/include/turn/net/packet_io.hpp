@@ -64,8 +64,7 @@ public:
     /// Why wait() returned; nothing of it when the time was over.
     struct awake {
         bool packets = false; ///< receive() would return something, or icmp_errors() after it
-        bool others = false;  ///< a descriptor given to also_watch() is readable, or one of shared_set() ready
-        std::span<const readiness> shared{}; ///< of shared_set(); valid until the next call
+        bool others = false;  ///< a descriptor given to also_watch() is readable, or take_shared() has something
     };
     /// For a thread that has nothing else to do: sleeps until there is one of these, at most `patience` (`forever` is
     /// negative). With packets at hand from the last time it returns at once and does not look for others.
@@ -74,10 +73,13 @@ public:
     /// From now on wait() ends when this is readable, too, until it is closed. Not owned.
     /// Errors: io, with the cause in errno.
     virtual result<void> also_watch(int descriptor) = 0;
-    /// An epoll set that others may put descriptors into, with tokens from first_shared_token on but the highest; what
-    /// is ready of them wait() says. Saves them a set, and the thread a system call, of their own. -1: there is none.
+    /// An epoll set that others may put descriptors into, level-triggered, with tokens from first_shared_token on but
+    /// the highest. Saves them a set, and the thread a system call, of their own. -1: there is none.
     [[nodiscard]] virtual int shared_set() const { return -1; }
     static constexpr std::uint32_t first_shared_token = 0xc0000000U;
+    /// What wait() and receive() have heard of them since the last call, one maybe twice, not always all that is ready.
+    /// Valid until the next call.
+    virtual std::span<const readiness> take_shared() { return {}; }
     /// Sends what it can; what it cannot is dropped and counted under its reason, as UDP may.
     /// An error caused by one datagram never touches another.
     virtual void send(std::span<const datagram>) = 0;
