@@ -156,7 +156,7 @@ std::optional<start_error> server::impl::make_sockets(const server_options& opti
         if (!streams) continue;
         tcp_relay = options.relay.relaying && options.relay.tcp_relay;
         auto made = net::stream_sockets::make(stream_options_of(limits, tcp_relay), *connections,
-                                             of_shard.datagrams->shared_set());
+                                              of_shard.datagrams->shared_set());
         if (!made) return start_error{"connections: " + std::generic_category().message(errno), errno};
         of_shard.streams = std::move(*made);
         if (!tcp_relay) continue;
