@@ -73,8 +73,8 @@ public:
     /// async_receive() end with no_allocation. A server that names another one (300) is left for that, over a new
     /// socket; if it is not reached, or its certificate is not for the name that it was given (ALTERNATE-DOMAIN) or
     /// else for the one of before, this is the end of the connection. Error 300: we would be sent to a server that was
-    /// asked within five minutes, to a ninth one, or to none that we can reach. RFC 8489, 10. `void(std::error_code,
-    /// turn::client::allocated)`
+    /// asked within five minutes, to a ninth one, or to none that we can reach. RFC 8489, 10.
+    /// `void(std::error_code, turn::client::allocated)`
     template <class Token>
     auto async_allocate(const allocate_wishes& wishes, Token&& token) {
         return initiate<client::allocated>(
