@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "ipv4.hpp"
 #include "lesson.hpp"
 
 namespace {
@@ -22,14 +23,6 @@ namespace {
 using namespace turn;
 
 constexpr int pipe_size = 1'048'576;
-
-sockaddr_in name_of(const transport_address& address) noexcept {
-    sockaddr_in name{};
-    name.sin_family = AF_INET;
-    name.sin_port = htons(address.port);
-    std::memcpy(&name.sin_addr, address.ip.data(), sizeof name.sin_addr);
-    return name;
-}
 
 /// One way of a pair: what comes from `from` goes into the pipe and on to `to`.
 struct way {
@@ -89,7 +82,7 @@ bool learn(pair& p, int client) {
     const auto taught = bench::lesson::read(std::as_bytes(std::span(&said, 1)));
     if (!taught) return false;
     p.peer = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const sockaddr_in name = name_of(taught->where);
+    const sockaddr_in name = bench::ipv4_name(taught->where);
     if (::connect(p.peer, reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0) return false;
     if (!make_pipe(p.up) || !make_pipe(p.down)) return false;
     p.up.from = p.down.to = p.client;
@@ -112,7 +105,7 @@ int main(int argc, char** argv) {
     const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
     const int yes = 1;
     ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    sockaddr_in name = name_of(*local);
+    sockaddr_in name = bench::ipv4_name(*local);
     socklen_t size = sizeof name;
     if (::bind(listener, reinterpret_cast<const sockaddr*>(&name), size) != 0 || ::listen(listener, 64) != 0 ||
         ::getsockname(listener, reinterpret_cast<sockaddr*>(&name), &size) != 0)

@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "ipv4.hpp"
 #include "lesson.hpp"
 #include "turn/channel_data.hpp"
 
@@ -30,23 +31,11 @@ constexpr std::size_t read_size = 65'536;
 constexpr std::size_t largest_payload = 65'535;
 constexpr std::uint64_t the_listener = ~std::uint64_t{0};
 
-sockaddr_in name_of(const transport_address& address) noexcept {
-    sockaddr_in name{};
-    name.sin_family = AF_INET;
-    name.sin_port = htons(address.port);
-    std::memcpy(&name.sin_addr, address.ip.data(), sizeof name.sin_addr);
-    return name;
-}
-
 transport_address address_of(int socket) noexcept {
     sockaddr_in name{};
     socklen_t size = sizeof name;
     ::getsockname(socket, reinterpret_cast<sockaddr*>(&name), &size);
-    transport_address address;
-    address.family = address_family::ipv4;
-    address.port = ntohs(name.sin_port);
-    std::memcpy(address.ip.data(), &name.sin_addr, sizeof name.sin_addr);
-    return address;
+    return bench::from_ipv4(name);
 }
 
 /// A client, and where what it says goes.
@@ -66,7 +55,7 @@ struct flow {
 class forwarder {
 public:
     /// Check with ok().
-    explicit forwarder(const transport_address& local) : local_(name_of(local)) {
+    explicit forwarder(const transport_address& local) : local_(bench::ipv4_name(local)) {
         const int yes = 1;
         ok_ = epoll_ >= 0 && listener_ >= 0 &&
               ::setsockopt(listener_, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes) == 0 &&
@@ -156,7 +145,7 @@ private:
     }
 
     void learn(flow& f, const bench::lesson& taught) {
-        f.peer = name_of(taught.where);
+        f.peer = bench::ipv4_name(taught.where);
         bench::lesson answer;
         answer.where = address_of(f.relay);
         std::memcpy(message_.data() + channel_data_header_size, &answer, sizeof answer);

@@ -11,6 +11,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include "ipv4.hpp"
 #include "net/stream_framer.hpp"
 #include "sockets.hpp"
 
@@ -23,14 +24,6 @@ constexpr std::size_t largest_partial = 2 * 65'536; ///< a message that is not w
 constexpr std::size_t room_of_a_turn = largest_partial + read_size;
 constexpr std::size_t unsent_limit = 1 << 20; ///< bytes of one connection
 constexpr std::array<std::byte, 4> zeros{};
-
-sockaddr_in ipv4(const transport_address& a) noexcept {
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(a.port);
-    std::memcpy(&to.sin_addr, a.ip.data(), sizeof to.sin_addr);
-    return to;
-}
 
 [[noreturn]] void give_up(std::string_view what) {
     throw trouble{fmt::format("{}: {}", what, std::strerror(errno))};
@@ -60,8 +53,8 @@ socket_id streams::connect(const transport_address& from) {
     if (!handle) give_up("no TCP socket");
     switch_on(handle.number(), IPPROTO_TCP, TCP_NODELAY);
     switch_on(handle.number(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT); // the port need not be free for other servers
-    const sockaddr_in here = ipv4(from);
-    const sockaddr_in there = ipv4(server_);
+    const sockaddr_in here = ipv4_name(from);
+    const sockaddr_in there = ipv4_name(server_);
     if (::bind(handle.number(), reinterpret_cast<const sockaddr*>(&here), sizeof here) != 0) give_up("TCP bind");
     if (::connect(handle.number(), reinterpret_cast<const sockaddr*>(&there), sizeof there) != 0 &&
         errno != EINPROGRESS)

@@ -13,7 +13,9 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include "ipv4.hpp"
 #include "lesson.hpp"
+#include "sockets.hpp"
 #include "turn/stun/attributes.hpp"
 #include "turn/stun/credentials.hpp"
 #include "turn/stun/message.hpp"
@@ -21,24 +23,14 @@
 namespace turn::bench {
 namespace {
 
-constexpr std::uint32_t clients_ip = 0x7f000002, peers_ip = 0x7f000003;
-
 [[noreturn]] void give_up(std::string_view what) {
     throw trouble{fmt::format("{}: {}", what, std::strerror(errno))};
 }
 
-sockaddr_in name_of(std::uint32_t ip, std::uint16_t port) noexcept {
-    sockaddr_in name{};
-    name.sin_family = AF_INET;
-    name.sin_addr.s_addr = htonl(ip);
-    name.sin_port = htons(port);
-    return name;
-}
-
 /// Bound to `ip`, and waiting no longer than `patience` for anything.
-net::file_descriptor open(std::uint32_t ip) {
+net::file_descriptor open(const transport_address& ip) {
     net::file_descriptor opened(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    const sockaddr_in name = name_of(ip, 0);
+    const sockaddr_in name = ipv4_name(ip);
     const timeval wait{std::chrono::seconds(patience).count(), 0};
     const int yes = 1;
     const int d = opened.number();
@@ -51,10 +43,8 @@ net::file_descriptor open(std::uint32_t ip) {
 }
 
 net::file_descriptor call(const transport_address& server) {
-    auto opened = open(clients_ip);
-    std::uint32_t ip = 0;
-    std::memcpy(&ip, server.ip.data(), sizeof ip);
-    const sockaddr_in name = name_of(ntohl(ip), server.port);
+    auto opened = open(client_ip);
+    const sockaddr_in name = ipv4_name(server);
     if (::connect(opened.number(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0)
         give_up("the server takes no connection");
     return opened;
@@ -74,15 +64,13 @@ void read_all(int descriptor, std::span<std::byte> room) {
 /// A peer's listener.
 class doorway {
 public:
-    doorway() : listener_(open(peers_ip)) {
+    doorway() : listener_(open(peer_ip)) {
         sockaddr_in name{};
         socklen_t size = sizeof name;
         if (::listen(listener_.number(), 1) != 0 ||
             ::getsockname(listener_.number(), reinterpret_cast<sockaddr*>(&name), &size) != 0)
             give_up("a peer's socket");
-        address_.family = address_family::ipv4;
-        address_.port = ntohs(name.sin_port);
-        std::memcpy(address_.ip.data(), &name.sin_addr, sizeof name.sin_addr);
+        address_ = from_ipv4(name);
     }
     [[nodiscard]] const transport_address& address() const noexcept { return address_; }
     [[nodiscard]] net::file_descriptor accept() const {
