@@ -35,7 +35,7 @@ struct story {
     }
     transport_address address() const { return it->local_address(0); }
     void receive() {
-        const auto batch = shared_set ? it->receive(ask_shared_set(), now) : it->receive(now);
+        const auto batch = shared_set ? it->receive(now, ask_shared_set()) : it->receive(now);
         messages += batch.packets.size();
         for (const packet& p : batch.packets) ++heard[p.from];
         come += batch.come.size();

@@ -62,27 +62,7 @@ stream_sockets::~stream_sockets() {
 
 // --- in --------------------------------------------------------------------------------------------------------------
 
-stream_sockets::arrivals stream_sockets::receive(time_point now) {
-    return take_round([this] { return ask_epoll(); }, now);
-}
-
-std::span<const readiness> stream_sockets::ask_epoll() noexcept {
-    ready_.clear();
-    const int n = ::epoll_wait(set_, events_.data(), static_cast<int>(events_.size()), 0);
-    for (int i = 0; i < n; ++i) {
-        const auto [events, data] = events_[static_cast<std::size_t>(i)];
-        ready_.push_back({data.u32, events});
-    }
-    return ready_;
-}
-
-stream_sockets::arrivals stream_sockets::receive(std::span<const readiness> ready, time_point now) {
-    return take_round([ready] { return ready; }, now);
-}
-
-/// `ask` says who is ready, once, when those who have waited since the last round have had their turn.
-template <class Ask>
-stream_sockets::arrivals stream_sockets::take_round(Ask ask, time_point now) {
+stream_sockets::arrivals stream_sockets::receive(time_point now, std::span<const readiness> shared) {
     free_.insert(free_.end(), resting_.begin(), resting_.end());
     resting_.clear();
     for (const closed& c : reported_) free_.push_back(static_cast<std::uint32_t>(index_of(c.id)));
@@ -92,12 +72,23 @@ stream_sockets::arrivals stream_sockets::take_round(Ask ask, time_point now) {
     arena_used_ = 0;
 
     for (bool asked = false;;) {
-        if (next_turn_ == turns_.size() && (std::exchange(asked, true) || !find_turns(ask()))) break;
+        if (next_turn_ == turns_.size() && (std::exchange(asked, true) || !find_turns(epoll_ ? ask_epoll() : shared)))
+            break;
         if (!take_turn(turns_[next_turn_], now)) break;
         ++next_turn_;
     }
     std::swap(reported_, gone_);
     return {come_, packets_, reported_};
+}
+
+std::span<const readiness> stream_sockets::ask_epoll() noexcept {
+    ready_.clear();
+    const int n = ::epoll_wait(epoll_.number(), events_.data(), static_cast<int>(events_.size()), 0);
+    for (int i = 0; i < n; ++i) {
+        const auto [events, data] = events_[static_cast<std::size_t>(i)];
+        ready_.push_back({data.u32, events});
+    }
+    return ready_;
 }
 
 /// Everybody who has something to say gets one turn before anybody gets the next: epoll alone, asked again and again,

@@ -74,10 +74,9 @@ public:
     [[nodiscard]] transport_address local_address(std::uint32_t listener) const;
     [[nodiscard]] int descriptor(std::uint32_t listener) const;
 
-    /// What is ready now. Never waits. Call again while the handle is readable or there is more().
-    arrivals receive(time_point now);
-    /// With a shared set: `ready` says what is ready, maybe twice. What there is no time for, epoll says again.
-    arrivals receive(std::span<const readiness> ready, time_point now);
+    /// What is ready now; of a shared set `shared` says it, maybe twice, and what there is no time for epoll says
+    /// again. Never waits. Call again while the handle is readable or there is more().
+    arrivals receive(time_point now, std::span<const readiness> shared = {});
     [[nodiscard]] bool more() const noexcept {
         return next_turn_ < turns_.size() || !backlog_.empty() || !gone_.empty();
     }
@@ -166,8 +165,6 @@ private:
 
     // stream_sockets.cpp: bytes in, messages out
     [[nodiscard]] std::span<const readiness> ask_epoll() noexcept;
-    template <class Ask>
-    arrivals take_round(Ask ask, time_point now);
     [[nodiscard]] bool find_turns(std::span<const readiness> ready) noexcept;
     [[nodiscard]] bool take_turn(turn, time_point now);
     [[nodiscard]] std::size_t share() const noexcept;

@@ -287,7 +287,7 @@ void shard::do_tasks() {
 
 /// One batch of the connections; what is left keeps their descriptor readable, or is `more()`.
 void shard::take_streams(time_point now) {
-    const auto batch = io_->shared_set() >= 0 ? streams_->receive(io_->take_shared(), now) : streams_->receive(now);
+    const auto batch = streams_->receive(now, io_->take_shared());
     for (const auto& c : batch.come)
         if (!relay_.connected(c.id, stream_listeners_[c.listener][static_cast<std::size_t>(c.protocol)]))
             streams_->close(c.id, reason::out_of_memory);
