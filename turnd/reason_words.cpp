@@ -160,7 +160,7 @@ reason_words words_of(turn::reason why) noexcept {
                 weight::problem};
     case reason::bandwidth:
         return {"more data than limits.bandwidth-per-allocation lets through",
-                "a flood; or raise it: media with gaps suffers from it", weight::problem};
+                "a flood; or raise it: media with gaps suffers from it, as does a slow TCP relay", weight::problem};
     case reason::socket_closed:
         return {"arrived at, or was on its way to, a socket that just closed", "nothing", weight::none};
     case reason::socket_buffer_full:

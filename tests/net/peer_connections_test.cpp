@@ -150,7 +150,7 @@ TEST_CASE("RFC 6062 5.3: what a peer says before the bind is kept, also when it 
     CHECK(ann.text() == "early");
     ann.finish();
     REQUIRE(s.until([&] { return !s.gone.empty(); }));
-    CHECK(s.gone[0].relayed.bytes_down == 5);
+    CHECK(s.gone[0].carried.bytes_down == 5);
 }
 
 TEST_CASE("RFC 6062 5.3: a peer that breaks the connection before the bind and has said nothing is gone") {
@@ -202,7 +202,7 @@ TEST_CASE("turn: nothing is reported of a connection that the allocation's end h
     CHECK(c.gone.empty());
     CHECK(c.it->counters().connections.value() == 0);
     CHECK(c.it->counters().joined.value() == 0);
-    CHECK(c.it->usage_of(c.id).bytes_up == 0);
+    CHECK(c.it->traffic_of(c.id).bytes_up == 0);
 }
 
 TEST_CASE("turn: an id is given out again only after the receive() that follows its end") {

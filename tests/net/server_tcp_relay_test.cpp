@@ -378,11 +378,17 @@ TEST_CASE("RFC 8656 5: a TCP relay has its allocation's bandwidth, and from one 
     for (const auto until = soon(); s.it.totals().peers.held_back[0] < 2;)
         REQUIRE(std::chrono::steady_clock::now() < until);
 
+    say(bob, "you are slow");
+    CHECK(to_bob.exactly(12).size() == 12);
+    const auto verdict_now = [&] { return s.it.allocations().at(0).used.verdict; };
+    CHECK(verdict_now() == verdict::bandwidth);
+
     s.o.relay.bandwidth_per_allocation = 0;
     REQUIRE(s.it.reconfigure(s.o));
     CHECK(hear(bob, much - at_once).size() == much - at_once);
     CHECK(hear(dave, 18) == "and what about me?");
     CHECK(s.it.totals().peers.held_back[1] == 0);
+    CHECK(verdict_now() == verdict::bandwidth); // that of what has been, too
     s.stop();
 }
 

@@ -53,6 +53,7 @@ TEST_CASE("RFC 8656 5: a connection of a TCP relay is read no faster than its ba
     c.settle();
     CHECK(c.bob.heard.size() == at_once);
     CHECK(held_back(c, direction::up) == 1);
+    CHECK(c.it->traffic_of(c.id).held_back == 1);
     CHECK_FALSE(c.it->more()); // until then nobody is awake
     CHECK(c.it->next_deadline() == c.now + 125ms);
 
@@ -77,6 +78,7 @@ TEST_CASE("RFC 8656 5: a connection of a TCP relay is read no faster than its ba
     c.bob.finish();
     REQUIRE(c.until([&] { return c.over(); }));
     CHECK(c.gone[0].error == 0);
+    CHECK(c.gone[0].carried.held_back == held_back(c, direction::up));
     CHECK(c.it->next_deadline() == time_point::max());
 }
 
@@ -145,6 +147,7 @@ TEST_CASE("RFC 8656 5: a TCP allocation's bandwidth is not renewed by a new conn
     c.join(anns).say("hello");
     c.settle();
     CHECK(c.heard_by(1) == 0);
+    CHECK(c.it->traffic_of(c.id).held_back == 1); // whoever had its id before is not counted
     c.join(after_her).say("hello");
     c.settle();
     CHECK(c.heard_by(2) == 5);

@@ -37,8 +37,8 @@ TEST_CASE("RFC 6062 5.4: a client and a peer hear each other exactly, both ways 
     CHECK((c.bob.heard == up)); // without doctest's copy of it
     CHECK((c.ann.heard == down));
     CHECK(c.gone[0].id == c.id);
-    CHECK(c.gone[0].relayed.bytes_up == up.size());
-    CHECK(c.gone[0].relayed.bytes_down == down.size());
+    CHECK(c.gone[0].carried.bytes_up == up.size());
+    CHECK(c.gone[0].carried.bytes_down == down.size());
     CHECK(c.gone[0].error == 0);
     const auto& books = c.it->counters();
     CHECK(up_of(books.relayed_bytes) == up.size());
@@ -64,8 +64,8 @@ TEST_CASE("RFC 6062 5.4: what was pipelined behind ConnectionBind comes first, a
     s.everybody = {&ann, &bob};
     REQUIRE(s.it->join(id, std::move(near)));
     REQUIRE(s.until([&] { return bob.text() == "pipelined and more" && ann.text() == "answer, hello, ann"; }));
-    CHECK(s.it->usage_of(id).bytes_up == 18);
-    CHECK(s.it->usage_of(id).bytes_down == 10); // of the peer's
+    CHECK(s.it->traffic_of(id).bytes_up == 18);
+    CHECK(s.it->traffic_of(id).bytes_down == 10); // of the peer's
 }
 
 TEST_CASE("turn: who has finished still hears the other out") {
@@ -126,7 +126,7 @@ TEST_CASE("RFC 6062 3: who does not read stops who sends, and holds a bounded am
     c.everybody = {&c.bob};
     c.settle();
     CHECK(c.bob.sent() < 16'000'000); // what the relay's two socket buffers and a pipe may hold
-    CHECK(c.it->usage_of(c.id).bytes_down < c.bob.sent());
+    CHECK(c.it->traffic_of(c.id).bytes_down < c.bob.sent());
     CHECK(c.it->counters().pipes.value() == 1);
     CHECK_FALSE(c.it->more());
 
@@ -261,8 +261,8 @@ TEST_CASE("turn: what is left of one that broke may be read slowly, but 30 s wit
     c.settle();
     c.pass(15s - 1ms);
     REQUIRE_FALSE(c.over());
-    const auto delivered = c.it->usage_of(c.id).bytes_up;
-    REQUIRE(c.until([&] { return c.bob.go_on(65'536), c.it->usage_of(c.id).bytes_up > delivered; }));
+    const auto delivered = c.it->traffic_of(c.id).bytes_up;
+    REQUIRE(c.until([&] { return c.bob.go_on(65'536), c.it->traffic_of(c.id).bytes_up > delivered; }));
     c.settle();
     c.pass(30s - 1ms);
     REQUIRE_FALSE(c.over());

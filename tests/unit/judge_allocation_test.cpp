@@ -51,6 +51,15 @@ TEST_CASE("verdict: more than one packet in a hundred over the bandwidth is hear
     }
 }
 
+TEST_CASE("verdict: of a TCP relay nothing is dropped, so once is enough to have waited for the bandwidth") {
+    usage used{.bytes_up = 1'000'000, .bytes_down = 1};
+    CHECK(judge_allocation(used, granted()) == verdict::ok);
+    used.held_back = 1;
+    CHECK(judge_allocation(used, granted()) == verdict::bandwidth);
+    used.bytes_down = 0;
+    CHECK(judge_allocation(used, granted()) == verdict::peer_silent);
+}
+
 TEST_CASE("verdict: one side alone is silence of the other") {
     CHECK(judge_allocation(relayed(5, 0), granted()) == verdict::peer_silent);
     CHECK(judge_allocation(relayed(0, 5), granted()) == verdict::client_silent);

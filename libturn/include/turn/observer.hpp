@@ -37,7 +37,8 @@ struct usage {
     std::uint64_t packets_up = 0, bytes_up = 0;
     std::uint64_t packets_down = 0, bytes_down = 0; ///< peers to client
     std::chrono::seconds age{0};
-    turn::verdict verdict{}; ///< when an allocation ends, and in reports
+    turn::verdict verdict{};     ///< when an allocation ends, and in reports
+    std::uint32_t held_back = 0; ///< times that a TCP allocation's data waited for its bandwidth
 };
 
 enum class allocation_end : std::uint8_t {

@@ -87,8 +87,9 @@ struct allocation_place {
 
 /// What it has carried so far.
 struct peer_traffic {
-    std::uint64_t bytes_up = 0;   ///< from the client to the peer
-    std::uint64_t bytes_down = 0; ///< from the peer to the client
+    std::uint64_t bytes_up = 0;   ///< of application data that the peer got
+    std::uint64_t bytes_down = 0; ///< that the client got
+    std::uint32_t held_back = 0;  ///< times that one of them was not read until their allocation had bandwidth again
 };
 
 /// What CONNECTION-ID says (RFC 6062, 6.2.1): names such a connection to the client. Its highest eight bits are the

@@ -19,8 +19,8 @@ enum class verdict : std::uint8_t {
     outside_range, ///< the peer is this server's own address, on a port outside its relay ports
     peer_denied,   ///< the policy refuses the peers
     malformed,     ///< what the client sent could not be used
-    bandwidth,     ///< more than one packet in a hundred was over the allocation's bandwidth
-    count_         ///< how many there are
+    bandwidth, ///< more than one packet in a hundred was over the allocation's bandwidth; of TCP, data waited for it
+    count_     ///< how many there are
 };
 
 inline constexpr std::size_t verdict_count = static_cast<std::size_t>(verdict::count_);

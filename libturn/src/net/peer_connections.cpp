@@ -239,6 +239,7 @@ bool peer_connections::join(peer_connection id, client_connection client, const 
     c->spliced = std::make_unique<splice>(std::move(client), std::move(c->handle));
     c->now = stage::joined;
     c->broken = false;
+    c->held_back = 0;
     ++books_.joined;
     deadlines_.remove(index);
     if (!watch(client_socket, event_data(clients_socket, index), edges)) {
@@ -253,11 +254,11 @@ void peer_connections::close(peer_connection id) noexcept {
     if (find(id) != nullptr) release(static_cast<std::uint32_t>(id));
 }
 
-peer_connections::usage peer_connections::usage_of(peer_connection id) const noexcept {
+peer_traffic peer_connections::traffic_of(peer_connection id) const noexcept {
     const auto i = static_cast<std::size_t>(id);
     if (i >= connections_.size() || !connections_[i].spliced) return {};
     const auto& bytes = connections_[i].spliced->delivered();
-    return {bytes[0], bytes[1]};
+    return {bytes[0], bytes[1], connections_[i].held_back};
 }
 
 void peer_connections::limit_bandwidth(std::uint64_t bits_per_second, time_point now) noexcept {
@@ -409,10 +410,13 @@ void peer_connections::serve_joined(std::uint32_t index, time_point now) {
 }
 
 void peer_connections::pay(std::uint32_t index, time_point now) {
-    const splice& s = *connections_[index].spliced;
-    bandwidth_.take(index, s.taken(), now);
-    for (const direction d : {direction::up, direction::down})
-        if (s.held_back(d) && bandwidth_.wait(index, d)) ++books_.held_back[static_cast<std::size_t>(d)];
+    connection& c = connections_[index];
+    bandwidth_.take(index, c.spliced->taken(), now);
+    for (const direction d : {direction::up, direction::down}) {
+        if (!c.spliced->held_back(d) || !bandwidth_.wait(index, d)) continue;
+        ++books_.held_back[static_cast<std::size_t>(d)];
+        ++c.held_back;
+    }
 }
 
 /// For those who finish, or break, while the other side does nothing; who waits for bandwidth does not do nothing.
@@ -436,7 +440,7 @@ void peer_connections::report_failed(std::uint32_t index, int error) {
 }
 
 void peer_connections::report_ended(std::uint32_t index, int error) {
-    gone_.push_back({peer_connection{index}, usage_of(peer_connection{index}), error});
+    gone_.push_back({peer_connection{index}, traffic_of(peer_connection{index}), error});
     release(index);
 }
 

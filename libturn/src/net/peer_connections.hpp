@@ -50,16 +50,11 @@ public:
         socket_id relay{};
         transport_address peer{};
     };
-    /// Of application data that was delivered.
-    struct usage {
-        std::uint64_t bytes_up = 0;   ///< to the peer
-        std::uint64_t bytes_down = 0; ///< to the client
-    };
     /// Both ends have closed and everything was delivered that could be; or, before it was joined, the peer is gone and
     /// nothing of it is unread. The id is free.
     struct ended {
         peer_connection id{};
-        usage relayed{};
+        peer_traffic carried{};
         int error = 0; ///< why, as errno has it; 0: it was closed properly
     };
     /// Valid until the next receive(). No id is in there twice.
@@ -95,7 +90,7 @@ public:
     bool join(peer_connection, client_connection client, const allocation_place& of = {});
     /// Closes both sides at once, and nothing is reported of it any more.
     void close(peer_connection) noexcept;
-    [[nodiscard]] usage usage_of(peer_connection) const noexcept;
+    [[nodiscard]] peer_traffic traffic_of(peer_connection) const noexcept;
     /// From now on; see peer_connection_options.
     void limit_bandwidth(std::uint64_t bits_per_second, time_point now) noexcept;
 
@@ -127,7 +122,8 @@ private:
         bool broken = false;         ///< and has a deadline for that
         std::uint32_t heard = 0;     ///< of epoll's events, before it is joined
         int error = 0;
-        file_descriptor handle{}; ///< the peer's, until it is joined
+        std::uint32_t held_back = 0; ///< times, since it was joined
+        file_descriptor handle{};    ///< the peer's, until it is joined
         std::unique_ptr<splice> spliced{};
     };
     struct listening {

@@ -83,7 +83,7 @@ verdict judge_allocation(const usage& used, const allocation_books& books) noexc
     if (sent && heard) {
         const bool up = too_much(books.dropped_up.of(reason::bandwidth), used.packets_up);
         const bool down = too_much(books.dropped_down.of(reason::bandwidth), used.packets_down);
-        return up || down ? verdict::bandwidth : verdict::ok;
+        return up || down || used.held_back != 0 ? verdict::bandwidth : verdict::ok; // of TCP nothing is dropped
     }
     if (!sent)
         if (const verdict v = why_nothing_left(books); v != verdict::client_silent) return v;

@@ -31,6 +31,7 @@ usage relay::state::usage_of(const allocation& a, time_point now) const noexcept
     const peer_traffic alive = traffic_of_links(a);
     used.bytes_up += alive.bytes_up;
     used.bytes_down += alive.bytes_down;
+    used.held_back += alive.held_back;
     used.age = std::chrono::duration_cast<std::chrono::seconds>(now - a.created);
     used.verdict = judge_allocation(used, a.books);
     return used;

@@ -192,6 +192,7 @@ void relay::state::peer_gone(peer_connection c, const peer_traffic& carried) noe
     allocation& a = allocations_[link->owner];
     a.used.bytes_up += carried.bytes_up;
     a.used.bytes_down += carried.bytes_down;
+    a.used.held_back += carried.held_back;
     forget_link(c);
 }
 
@@ -272,6 +273,7 @@ peer_traffic relay::state::traffic_of_links(const allocation& a) const noexcept 
         const peer_traffic one = services_.addresses.traffic_of(c);
         sum.bytes_up += one.bytes_up;
         sum.bytes_down += one.bytes_down;
+        sum.held_back += one.held_back;
     }
     return sum;
 }

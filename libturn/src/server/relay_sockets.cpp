@@ -130,8 +130,7 @@ result<peer_connection> relay_sockets::connect(socket_id relay, const transport_
 }
 
 peer_traffic relay_sockets::traffic_of(peer_connection c) const noexcept {
-    const auto used = peers_->usage_of(c);
-    return {used.bytes_up, used.bytes_down};
+    return peers_->traffic_of(c);
 }
 
 bool relay_sockets::keep_connection(peer_connection c, socket_id relay) noexcept try {

@@ -323,7 +323,7 @@ void shard::take_peers(time_point now) {
     }
     for (const auto& c : news.gone) {
         sockets_.forget_connection(c.id);
-        relay_.peer_gone(c.id, {c.relayed.bytes_up, c.relayed.bytes_down});
+        relay_.peer_gone(c.id, c.carried);
     }
     carry_out(now);
 }

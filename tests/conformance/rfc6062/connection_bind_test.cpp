@@ -326,4 +326,20 @@ TEST_CASE("RFC 6062 5.5: what connections carried is the allocation's, while the
     CHECK(s.w.events.allocations_ended[0].use.bytes_down == 27);
 }
 
+TEST_CASE("verdict: a TCP relay whose data waited for its bandwidth had too little, while it waits and after") {
+    story s;
+    auto data = s.w.client("ann");
+    REQUIRE(data.bind(s.bob_calls()).code() == success);
+    s.w.addresses.connections.begin()->second.carried = {.bytes_up = 1000, .bytes_down = 20};
+    CHECK(s.w.reports().at(0).used.verdict == verdict::ok);
+    s.w.addresses.connections.begin()->second.carried.held_back = 3;
+    CHECK(s.w.reports().at(0).used.held_back == 3);
+    CHECK(s.w.reports().at(0).used.verdict == verdict::bandwidth);
+    s.w.peer_leaves(s.w.connection_with(bob), {.bytes_up = 1000, .bytes_down = 20, .held_back = 4});
+    s.w.end_all();
+    REQUIRE(s.w.events.allocations_ended.size() == 1);
+    CHECK(s.w.events.allocations_ended[0].use.held_back == 4);
+    CHECK(s.w.events.allocations_ended[0].use.verdict == verdict::bandwidth);
+}
+
 } // namespace turn::test
