@@ -1,18 +1,22 @@
-// Looks at turnd's status page as an operator does, while a relay is at work.
+// Looks at turnd's status page as an operator does, while relays are at work.
 //
-//   node status_page.mjs URL USER CLIENT PEER [SCREENSHOT]
+//   node status_page.mjs URL USER CLIENT PEER TCP_PEER [SCREENSHOT]
 //
-// CLIENT and PEER are the addresses the relay is between. Prints what was seen; exit status 1 when it is not what should be.
+// CLIENT and the peers, with their ports, are the addresses the relays are between: a relay with a channel to PEER, and
+// one over TCP to TCP_PEER, which has carried a line of 12 bytes each way. Prints what was seen; exit status 1 when it is not what should be.
 import assert from "node:assert/strict";
 import { launch } from "./launch.mjs";
 
-const [url, user, client, peer, screenshot] = process.argv.slice(2);
+const [url, user, client, peer, tcpPeer, screenshot] = process.argv.slice(2);
 const wrong = []; // what the browser complains about, and requests that leave the server
 
 /// Text of the cells of a table, by row; the first row is the head.
 const rows = (page, id) => page.$$eval(`#${id} tr`, (all) => all.map((row) => [...row.cells].map((cell) => cell.textContent)));
 const tile = (page, name) => page.$$eval("#tiles div", (all, name) =>
     all.find((tile) => tile.firstChild.textContent === name)?.lastChild.textContent, name);
+/// Where the link of the relay that talks to this peer leads.
+const relayOf = (page, peer) => page.$$eval("#relays tbody tr", (all, peer) =>
+    all.find((row) => row.textContent.includes(peer)).querySelector("a").getAttribute("href"), peer);
 const shown = (page, selector) => page.waitForSelector(selector, { visible: true, timeout: 10_000 });
 const eventually = (page, is, ...values) => page.waitForFunction(is, { timeout: 10_000, polling: 100 }, ...values);
 
@@ -58,8 +62,7 @@ async function filtering(page) {
 
 async function oneRelay(page) {
     // By keyboard alone: Tab to the relay that talks to the peer, Enter.
-    const wanted = await page.$$eval("#relays tbody tr", (all, peer) =>
-        all.find((row) => row.textContent.includes(peer)).querySelector("a").getAttribute("href"), peer);
+    const wanted = await relayOf(page, peer);
     await page.focus("#filter button");
     for (let i = 0; i < 20; ++i) {
         await page.keyboard.press("Tab");
@@ -71,13 +74,28 @@ async function oneRelay(page) {
     assert.equal(await page.$eval("#relay-title", (title) => title.textContent), `Relay #${wanted.split("/")[1]}`);
     const facts = await page.$eval("#relay-facts", (list) => list.textContent);
     for (const part of [user, client, "Verdict"]) assert.ok(facts.includes(part), facts);
-    assert.ok((await rows(page, "relay-permissions")).some((row) => row[0].includes(peer)));
+    assert.ok((await rows(page, "relay-permissions")).some((row) => peer.startsWith(`${row[0]}:`)));
     assert.ok((await rows(page, "relay-channels")).some((row) => row[1]?.includes(peer)));
     const requests = Object.fromEntries((await rows(page, "relay-requests")).slice(1).map(([name, , n]) => [name, n]));
     assert.equal(requests.allocate, "1");
     assert.ok(Number(requests.channelBind) >= 1);
+    assert.ok(await page.$eval("#relay-connections-place", (place) => place.hidden));
     await page.goBack();
     await shown(page, "#overview");
+}
+
+async function tcpRelay(page) {
+    await eventually(page, (peer) => document.getElementById("relays").textContent.includes(peer), tcpPeer);
+    await page.$eval(`#relays a[href="${await relayOf(page, tcpPeer)}"]`, (link) => link.click());
+    await shown(page, "#relay-connections td:not(.empty)");
+    await eventually(page, () => /open12 B12 B$/.test(document.getElementById("relay-connections").textContent));
+    assert.deepEqual((await rows(page, "relay-connections")).slice(1), [[tcpPeer, "open", "12 B", "12 B"]]);
+    const facts = await page.$eval("#relay-facts", (list) => list.textContent);
+    for (const part of ["Verdictok", `${client}:`, " TCP"]) assert.ok(facts.includes(part), facts);
+    await page.goBack();
+    await shown(page, "#overview");
+    assert.equal(await tile(page, "relaying TCP"), "1");
+    assert.equal(await tile(page, "Peer connections"), "1");
 }
 
 async function onAPhone(page) {
@@ -103,6 +121,7 @@ try {
         await page.screenshot({ path: screenshot });
     }
     await oneRelay(page);
+    await tcpRelay(page);
     const before = wrong.length;
     await filtering(page);
     // A wrong filter is answered 400, and Chromium says so on the console: the only thing it may say.
