@@ -57,33 +57,26 @@ Result outcome_of(on_io& loop, asio::awaitable<Result> story) {
     return *result;
 }
 
-asio_client_options by_udp(const server& s) {
-    return ann_at(uri_of(listener_of(s), "udp"));
-}
+/// A server, and clients' place beside it.
+struct on_stage {
+    anywhere server{};
+    on_io loop{};
+    asio_client_options options = server.by(transport::udp);
+};
 
 } // namespace
 
-TEST_CASE("a coroutine allocates, binds a channel and hears itself through the relay") {
-    auto s = server::start(on_loopback());
-    REQUIRE(s);
-    on_io loop;
-    asio_client ann(loop.io, by_udp(*s));
+TEST_CASE_FIXTURE(on_stage, "a coroutine allocates, binds a channel and hears itself through the relay") {
+    asio_client ann(loop.io, options);
     CHECK(outcome_of(loop, a_talk_with_herself(ann)) == "hello from the other end");
 }
 
-TEST_CASE("a coroutine waits for a peer or for a timer, whichever is first") {
-    auto s = server::start(on_loopback());
-    REQUIRE(s);
-    on_io loop;
-    asio_client ann(loop.io, by_udp(*s));
+TEST_CASE_FIXTURE(on_stage, "a coroutine waits for a peer or for a timer, whichever is first") {
+    asio_client ann(loop.io, options);
     CHECK(outcome_of(loop, patience_of_a_millisecond(ann)));
 }
 
-TEST_CASE("a coroutine sees a refusal as an exception with its ERROR-CODE") {
-    auto s = server::start(on_loopback());
-    REQUIRE(s);
-    on_io loop;
-    auto options = by_udp(*s);
+TEST_CASE_FIXTURE(on_stage, "a coroutine sees a refusal as an exception with its ERROR-CODE") {
     options.username = "mallory";
     asio_client mallory(loop.io, options);
     CHECK(outcome_of(loop, what_a_stranger_hears(mallory)) == refused_with(401));

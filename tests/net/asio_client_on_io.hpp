@@ -187,4 +187,18 @@ struct anywhere {
     }
 };
 
+/// Ann has an allocation, over UDP, on a server of her own.
+struct ann_at_work {
+    anywhere server{};
+    asio_ann ann{server.by(transport::udp)};
+    client::allocated made{};
+
+    ann_at_work() {
+        REQUIRE(ann.connect());
+        const auto answer = ann.allocate();
+        REQUIRE(answer);
+        made = answer.first();
+    }
+};
+
 } // namespace turn::test

@@ -67,6 +67,20 @@ struct tcp_ann : asio_ann {
     }
 };
 
+/// And a connection with Bob.
+struct ann_and_bob {
+    anywhere server{with_tcp_relay};
+    tcp_ann ann{server, transport::tcp};
+    tcp_peer bob{ann};
+    peer_stream stream{};
+
+    ann_and_bob() {
+        auto made = ann.connect_peer(bob.local());
+        REQUIRE(made);
+        stream = std::move(*made);
+    }
+};
+
 std::string long_text(std::size_t size) {
     std::string text(size, '\0');
     for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>(i * 7 + i / 251);
@@ -171,34 +185,24 @@ TEST_CASE("RFC 6062 5.1: over UDP there is no TCP allocation") {
     CHECK(ann.allocate({.tcp = true}).error == refused_with(400));
 }
 
-TEST_CASE("RFC 6062 4: a stream ends with its allocation, and so does waiting for peers") {
-    const anywhere server(with_tcp_relay);
-    tcp_ann ann(server, transport::tcp);
-    tcp_peer bob{ann};
-    auto stream = ann.connect_peer(bob.local());
-    REQUIRE(stream);
+TEST_CASE_FIXTURE(ann_and_bob, "RFC 6062 4: a stream ends with its allocation, and so does waiting for peers") {
     std::optional<std::error_code> accepted;
     ann.it.async_accept_peer([&](std::error_code error, const peer_stream&) { accepted = error; });
     REQUIRE(ann.refresh(std::chrono::seconds(0)));
-    const auto end = ann.end_of(*stream);
+    const auto end = ann.end_of(stream);
     CHECK((end == asio::error::eof || end == asio::error::connection_reset));
     ann.run_until([&] { return accepted.has_value(); });
     CHECK(accepted == make_error_code(client_error::no_allocation));
     CHECK_FALSE(ann.accept_peer());
 }
 
-TEST_CASE("a stream that is closed ends its own waits") {
-    const anywhere server(with_tcp_relay);
-    tcp_ann ann(server, transport::tcp);
-    tcp_peer bob{ann};
-    auto stream = ann.connect_peer(bob.local());
-    REQUIRE(stream);
+TEST_CASE_FIXTURE(ann_and_bob, "a stream that is closed ends its own waits") {
     std::optional<std::error_code> end;
     char room[8];
-    stream->async_read_some(asio::buffer(room), [&](std::error_code error, std::size_t) { end = error; });
-    stream->close();
+    stream.async_read_some(asio::buffer(room), [&](std::error_code error, std::size_t) { end = error; });
+    stream.close();
     ann.run_until([&] { return end.has_value(); });
     CHECK(end == std::error_code(asio::error::operation_aborted));
-    CHECK(ann.end_of(*stream) == asio::error::operation_aborted);
-    CHECK_FALSE(ann.write(*stream, "lost"));
+    CHECK(ann.end_of(stream) == asio::error::operation_aborted);
+    CHECK_FALSE(ann.write(stream, "lost"));
 }

@@ -98,12 +98,7 @@ TEST_CASE("an asio_client says what was refused by its ERROR-CODE") {
     CHECK(ann.permit(*transport_address::parse("10.1.2.3:9")).error == refused_with(403));
 }
 
-TEST_CASE("several peers have channels of an asio_client, each its own") {
-    const anywhere server;
-    asio_ann ann(server.by(transport::udp));
-    REQUIRE(ann.connect());
-    const auto made = ann.allocate();
-    REQUIRE(made);
+TEST_CASE_FIXTURE(ann_at_work, "several peers have channels of an asio_client, each its own") {
     std::vector<real_peer> peers(3);
     for (const auto& p : peers) REQUIRE(ann.bind_channel(p.local()));
     REQUIRE(ann.bind_channel(peers[1].local())); // again: the same number
@@ -112,7 +107,7 @@ TEST_CASE("several peers have channels of an asio_client, each its own") {
         const auto heard = p.receive();
         REQUIRE(heard);
         CHECK(heard->text == "for you");
-        p.send(made.first().relayed, "back");
+        p.send(made.relayed, "back");
         CHECK(ann.receive().second() == p.local());
     }
 }
@@ -245,11 +240,7 @@ TEST_CASE("a name is looked up, and its addresses are tried until one takes the 
     CHECK(cleo.connect().error == client_error::unsupported_uri);
 }
 
-TEST_CASE("what waits is called off by its cancellation slot, or all at once by close()") {
-    const anywhere server;
-    asio_ann ann(server.by(transport::udp));
-    REQUIRE(ann.connect());
-    REQUIRE(ann.allocate());
+TEST_CASE_FIXTURE(ann_at_work, "what waits is called off by its cancellation slot, or all at once by close()") {
     asio::cancellation_signal signal;
     std::vector<std::error_code> ends;
     std::byte room[8];
@@ -296,11 +287,7 @@ TEST_CASE("an asio_client that ends takes its handlers' waits with it") {
     CHECK(ends == std::vector<std::error_code>{asio::error::operation_aborted});
 }
 
-TEST_CASE("waiting for peers ends with the allocation") {
-    const anywhere server;
-    asio_ann ann(server.by(transport::udp));
-    REQUIRE(ann.connect());
-    REQUIRE(ann.allocate());
+TEST_CASE_FIXTURE(ann_at_work, "waiting for peers ends with the allocation") {
     std::optional<std::error_code> heard, warned;
     std::byte room[8];
     ann.it.async_receive(asio::buffer(room), [&](std::error_code error, auto...) { heard = error; });
@@ -334,11 +321,7 @@ TEST_CASE("peers that say more than is received are dropped and counted, and too
     CHECK(ann.receive().first() == "room again");
 }
 
-TEST_CASE("RFC 8656 11.6: an asio_client hears that nobody listens at its peer") {
-    const anywhere server;
-    asio_ann ann(server.by(transport::udp));
-    REQUIRE(ann.connect());
-    REQUIRE(ann.allocate());
+TEST_CASE_FIXTURE(ann_at_work, "RFC 8656 11.6: an asio_client hears that nobody listens at its peer") {
     asio::cancellation_signal signal;
     std::optional<std::error_code> end;
     ann.it.async_receive_icmp(

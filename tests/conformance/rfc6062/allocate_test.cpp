@@ -1,15 +1,8 @@
 /// TCP allocations: RFC 6062, 5.1.
 
-#include "support/story.hpp"
-#include "support/tcp_world.hpp"
+#include "tcp_story.hpp"
 
 namespace turn::test {
-
-namespace {
-
-const auto bob = *transport_address::parse("25.0.0.1:5000");
-
-} // namespace
 
 TEST_CASE("RFC 6062 5.1: over TCP an Allocate for TCP gets a relayed address that listens") {
     tcp_world w;

@@ -1,23 +1,13 @@
 /// Connect: RFC 6062, 5.2.
 
-#include "support/story.hpp"
-#include "support/tcp_world.hpp"
+#include "tcp_story.hpp"
 
 namespace turn::test {
 
 namespace {
 
-const auto bob = *transport_address::parse("25.0.0.1:5000");
-const auto eve = *transport_address::parse("25.0.0.2:5000");
-
-/// Ann has a TCP allocation.
-struct story {
-    tcp_world w;
-    tcp_client ann;
-
-    explicit story(tcp_world::options o = {}) : w(std::move(o)), ann(w.client("ann")) {
-        REQUIRE(ann.allocate().code() == success);
-    }
+struct story : tcp_story {
+    using tcp_story::tcp_story;
     [[nodiscard]] std::uint64_t refused(reason why) const {
         return w.counters().refused[static_cast<std::size_t>(why)].value();
     }

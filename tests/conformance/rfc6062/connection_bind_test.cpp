@@ -1,24 +1,14 @@
 /// ConnectionAttempt and ConnectionBind: RFC 6062, 5.3 to 5.5.
 
-#include "support/story.hpp"
-#include "support/tcp_world.hpp"
+#include "tcp_story.hpp"
 
 namespace turn::test {
 
 namespace {
 
-const auto bob = *transport_address::parse("25.0.0.1:5000");
-const auto eve = *transport_address::parse("25.0.0.2:5000");
-
-/// Ann has a TCP allocation and lets Bob in.
-struct story {
-    tcp_world w;
-    tcp_client ann;
-
-    explicit story(tcp_world::options o = {}) : w(std::move(o)), ann(w.client("ann")) {
-        REQUIRE(ann.allocate().code() == success);
-        REQUIRE(ann.permit(bob).code() == success);
-    }
+/// She lets Bob in.
+struct story : tcp_story {
+    explicit story(tcp_world::options o = {}) : tcp_story(std::move(o)) { REQUIRE(ann.permit(bob).code() == success); }
     [[nodiscard]] std::uint64_t closed(reason why) const {
         return w.counters().peer_connections_closed[static_cast<std::size_t>(why)].value();
     }
