@@ -122,9 +122,9 @@ std::optional<arrival> real_client::receive() {
     return first;
 }
 
-std::optional<client::peer_unreachable> real_client::unreachable() {
-    for (const auto until = read_clock() + patience; unreachable_.empty();)
-        if (!step(until)) return std::nullopt;
+std::optional<client::peer_unreachable> real_client::unreachable(std::chrono::seconds within) {
+    for (const auto until = read_clock() + within; unreachable_.empty();)
+        if (!step(until) && unreachable_.empty()) return std::nullopt; // what came in the last step counts
     const auto first = unreachable_.front();
     unreachable_.pop_front();
     return first;

@@ -100,8 +100,9 @@ public:
     void send(const transport_address& peer, std::string_view text);
     /// The next application data from a peer; nothing when none comes in time.
     std::optional<arrival> receive();
-    /// The next peer that the network could not reach; nothing when nobody says so in time.
-    std::optional<client::peer_unreachable> unreachable();
+    /// The next peer that the network could not reach; nothing when nobody says so in time. 0 s: of which word has
+    /// come.
+    std::optional<client::peer_unreachable> unreachable(std::chrono::seconds within = patience);
 
 private:
     struct failure {
