@@ -22,7 +22,7 @@ inline transport_address address(const char* text) {
 class endless_addresses final : public relay_addresses {
 public:
     [[nodiscard]] bool supports(address_family f) const noexcept override { return f == address_family::ipv4; }
-    result<bound> bind(address_family, port_wish, time_point) noexcept override {
+    result<bound> bind(address_family, transport, port_wish, time_point) noexcept override {
         const std::uint32_t n = next_++;
         transport_address a = address("203.0.113.1:1");
         a.ip[2] = static_cast<std::uint8_t>(n >> 14);

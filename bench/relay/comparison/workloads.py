@@ -61,6 +61,7 @@ WORKLOADS = [
     Workload("one flow, GSO/GRO ends", ("flow", "--segmentation")),
     # No more than coturn's thread and turn-load keep up with: who is behind finds many messages at once, which is cheap.
     Workload("TCP clients", ("audio", "--clients", "500"), client="tcp"),
+    Workload("TCP clients, video", ("video",), client="tcp"),
     Workload("TLS clients", ("audio", "--clients", "300"), floor=False, client="tls"),
     Workload("TCP clients, 100 000 packets/s", ("audio",), group=FULL, client="tcp"),
     Workload("Binding", ("binding",), unit="answer", floor=False),
